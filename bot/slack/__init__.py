@@ -1,0 +1,1 @@
+"""The Slack surface: listeners hand over, the publisher posts, views only draw."""

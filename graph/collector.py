@@ -1,0 +1,57 @@
+"""
+The contract of a collector: read one kind of source, say what is there and what was not readable.
+
+A member is one file in `graph/collectors/` with one subclass. A refusal is not an absence: a
+scope that could not be read becomes a `Gap`, never a missing node.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from graph.connections import Connections
+from graph.fingerprints import Fingerprinter
+from graph.model import Observation
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What a member needs at the other side: `where` ("kubernetes", "vault"), `rule`, `why`."""
+
+    where: str
+    rule: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class CollectContext:
+    """What a collector is given. `fingerprinter` is None where values must not be read."""
+
+    connections: Connections
+    fingerprinter: Fingerprinter | None
+
+
+class Collector(ABC):
+    """
+    Reads every configured endpoint of its kind.
+
+    `name` equals the module's name; `permissions` lists what it needs, for `check` and the docs.
+    """
+
+    name: ClassVar[str]
+    permissions: ClassVar[tuple[Permission, ...]]
+
+    @abstractmethod
+    def sources(self, context: CollectContext) -> tuple[str, ...]:
+        """Name the sources that the configuration gives to this collector ("vault/main")."""
+
+    @abstractmethod
+    def collect(self, source: str, context: CollectContext) -> Iterator[Observation]:
+        """
+        Read one source.
+
+        Raises:
+            AccessDeniedError, UnavailableError: nothing of the source could be read at all; the
+                caller keeps what was known and records the gap.
+        """

@@ -1,0 +1,97 @@
+"""
+Refs name everything: in the graph, the command line, Slack, URLs, logs and JSON.
+
+::
+
+    k8s://CLUSTER/NAMESPACE/Kind/NAME[#key]    k8s://CLUSTER/-/Kind/NAME  (cluster-scoped)
+    vault://STORE/MOUNT/PATH[#field]           vault://STORE/-/Policy/NAME
+    aws://ACCOUNT[/REGION]/service/...         credential:ID   team:NAME   person:EMAIL
+
+A ref is a plain string (`Ref`), so that it costs nothing to carry; this module builds and takes
+apart. What would be ambiguous (`/` in a name, `#`, `%`, spaces) is percent-encoded.
+"""
+
+from dataclasses import dataclass
+from typing import NewType
+from urllib.parse import quote, unquote
+
+from graph.errors import BadInputError
+
+Ref = NewType("Ref", str)
+
+_SAFE = "-._~:@+"  # readable in a ref and harmless between slashes
+
+
+@dataclass(frozen=True, slots=True)
+class RefParts:
+    """`scheme` k8s, vault, aws, credential, team or person; `path` decoded; `key` "" if none."""
+
+    scheme: str
+    path: tuple[str, ...]
+    key: str = ""
+
+
+def encode(part: str) -> str:
+    return quote(part, safe=_SAFE)
+
+
+def k8s(cluster: str, namespace: str, kind: str, name: str) -> Ref:
+    """Name a Kubernetes object; an empty `namespace` makes it cluster-scoped."""
+    where = encode(namespace) if namespace else "-"
+    return Ref(f"k8s://{encode(cluster)}/{where}/{encode(kind)}/{encode(name)}")
+
+
+def vault(store: str, mount: str, path: str) -> Ref:
+    """Name a path in Vault or OpenBao; `mount` without slashes at its ends."""
+    parts = "/".join(encode(part) for part in path.strip("/").split("/"))
+    return Ref(f"vault://{encode(store)}/{encode(mount.strip('/'))}/{parts}")
+
+
+def vault_policy(store: str, name: str) -> Ref:
+    return Ref(f"vault://{encode(store)}/-/Policy/{encode(name)}")
+
+
+def credential(identifier: str) -> Ref:
+    return Ref(f"credential:{encode(identifier)}")
+
+
+def team(name: str) -> Ref:
+    return Ref(f"team:{encode(name)}")
+
+
+def person(email: str) -> Ref:
+    return Ref(f"person:{encode(email.lower())}")
+
+
+def with_key(ref: Ref, key: str) -> Ref:
+    return Ref(f"{ref}#{encode(key)}") if key else ref
+
+
+def split_key(ref: str) -> tuple[Ref, str]:
+    """Take `#key` off: `("k8s://…/db", "password")`; the key is "" where there is none."""
+    bare, _, key = ref.partition("#")
+    return Ref(bare), unquote(key)
+
+
+def parse(text: str) -> RefParts:
+    """
+    Take a ref apart.
+
+    Raises:
+        BadInputError: it is not a complete ref.
+    """
+    bare, key = split_key(text)
+    scheme, separator, rest = bare.partition("://")
+    if separator and scheme in {"k8s", "vault", "aws", "github", "gitlab"}:
+        path = tuple(unquote(part) for part in rest.split("/"))
+        if len(path) >= (4 if scheme == "k8s" else 3) and all(path):
+            return RefParts(scheme, path, key)
+    else:
+        scheme, separator, rest = bare.partition(":")
+        if separator and rest and scheme in {"credential", "team", "person"}:
+            return RefParts(scheme, (unquote(rest),), key)
+    raise BadInputError(
+        f"“{text}” is not a ref.",
+        means="A ref looks like k8s://prod/payments/Secret/db or vault://main/kv/payments/db.",
+        do_now="Give a full ref, or a part of one such as payments/db.",
+    )

@@ -1,0 +1,251 @@
+"""
+The words of an incident: reports, sightings, states, clocks, and the case as a whole. Pure.
+
+A `Case` is everything that the database knows of one incident, as one frozen value: the Slack
+card, `incident show`, the timeline and the evidence are functions of it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from graph.model import Fingerprint, Match
+from graph.queries.blast_radius import BlastRadius
+
+
+class IncidentState(StrEnum):
+    """open -> planned -> waiting -> running -> (stopped) -> verified -> closed; or false_alarm."""
+
+    OPEN = "open"  # known, no plan yet
+    PLANNED = "planned"  # a plan lies ready, approval not yet asked
+    WAITING = "waiting"  # approval asked
+    RUNNING = "running"
+    STOPPED = "stopped"  # a step failed, is unknown, or a person stopped it: a person must act
+    VERIFIED = "verified"  # every step confirmed, the exit gate is open
+    CLOSED = "closed"
+    FALSE_ALARM = "false_alarm"
+
+
+OPEN_STATES = frozenset(IncidentState) - {IncidentState.CLOSED, IncidentState.FALSE_ALARM}
+
+
+class Severity(StrEnum):
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who acts. `identity` is the mapped e-mail (never a Slack id alone): approvals compare it."""
+
+    identity: str
+    name: str = ""
+    slack_user: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LeakReport:
+    """
+    What came in, after the value was fingerprinted and let go.
+
+    `fingerprints` are the digests of the leaked value's normal forms; `matches` what they are in
+    the index; `detector` the kind ("openbao_token", "generic"), `detector_name` for people;
+    `subject` names what the issuer said of the credential while the value was in memory (a Vault
+    token's accessor, its policies); `where` is a permalink or URL; `public` how widely it lies.
+    """
+
+    fingerprints: tuple[Fingerprint, ...]
+    matches: tuple[Match, ...]
+    detector: str
+    detector_name: str
+    reporter: Person
+    reported_at: datetime
+    where: str = ""
+    where_name: str = ""  # "#general"
+    author: Person | None = None
+    note: str = ""
+    identity_facts: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    named_ref: str = ""  # a report without the value: the ref that the reporter chose
+    seen_at: datetime | None = None
+    exposed_at: datetime | None = None
+    drill: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One place where the value was seen. `removed`: "", "claimed by NAME" or "verified"."""
+
+    where: str
+    where_name: str
+    seen_at: datetime
+    reporter: Person
+    author: Person | None
+    note: str = ""
+    removed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """The five clocks; None: not yet."""
+
+    exposed: datetime | None
+    reported: datetime
+    contained: datetime | None = None
+    rotated: datetime | None = None
+    proven_dead: datetime | None = None
+
+
+class StepState(StrEnum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    CONFIRMED = "confirmed"
+    REFUTED = "refuted"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+    UNDONE = "undone"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """One concrete step. `id` is unique in the plan; `use` names the step; `settings` is its JSON."""
+
+    id: str
+    use: str
+    title: str
+    sentence: str  # the preview
+    settings: Mapping[str, object]
+    reversible: bool
+    targets: tuple[str, ...]
+    phase: str  # rotate, refresh, reload, revoke, verify
+
+
+@dataclass(frozen=True, slots=True)
+class Breakage:
+    """How one consumer fares under one order: when and how it breaks, in one sentence."""
+
+    workload: str
+    breaks: bool
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The consequence of one order: "7 of 12 consumers break at once; …"."""
+
+    order: str  # "rotate-first" or "revoke-first"
+    sentence: str
+    breakages: tuple[Breakage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """
+    A playbook applied to the graph. `hash` covers steps, order and the graph facts they rest on.
+
+    `forecasts` holds both orders where both make sense, the chosen one first.
+    """
+
+    playbook: str
+    order: str
+    steps: tuple[PlannedStep, ...]
+    forecasts: tuple[Forecast, ...]
+    hash: str
+    irreversible: tuple[str, ...]  # titles of the steps without a way back
+
+
+@dataclass(frozen=True, slots=True)
+class StepProgress:
+    """Where one step of the plan stands, with what was seen."""
+
+    step: PlannedStep
+    state: StepState
+    sentence: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    evidence: Mapping[str, object] = field(default_factory=dict)
+
+
+class ApprovalState(StrEnum):
+    PENDING = "pending"
+    APPROVED = "approved"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    VOID = "void"
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    person: Person
+    approve: bool
+    at: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRequest:
+    """Who may still decide, and who has. `needed` is the quorum."""
+
+    id: str
+    state: ApprovalState
+    plan_hash: str
+    requested_by: Person
+    requested_at: datetime
+    expires_at: datetime
+    needed: int
+    approvers: tuple[str, ...]  # names or mentions of those who may
+    votes: tuple[Vote, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PageState:
+    """One owner's page: through which pager, taken or not, and what it said."""
+
+    owner: str
+    pager: str
+    confirmed: bool
+    sentence: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One line of the audit log in words. `sequence` is its number in the chain."""
+
+    sequence: int
+    at: datetime
+    kind: str  # reported, opened, matched, planned, asked, approved, intent, receipt, verdict, …
+    actor: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything known of one incident at one moment; the card is a function of this."""
+
+    id: str
+    title: str
+    state: IncidentState
+    severity: Severity
+    severity_reasons: tuple[str, ...]
+    detector_name: str
+    credential: str  # "credential:…" ref
+    fingerprint_short: str  # first 8 hex digits of the digest, to tell credentials apart
+    matches: tuple[Match, ...]
+    blast_radius: BlastRadius
+    sightings: tuple[Sighting, ...]
+    clocks: Clocks
+    reporter: Person
+    opened_at: datetime
+    closed_at: datetime | None
+    plan: Plan | None
+    progress: tuple[StepProgress, ...]
+    approval: ApprovalRequest | None
+    pages: tuple[PageState, ...]
+    timeline: tuple[TimelineEntry, ...]
+    next_action: str  # what must happen now, and who must do it
+    revision: int  # grows with each change: the publisher republishes when it lags behind
+    identity_facts: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)

@@ -1,0 +1,123 @@
+"""
+The contract of a step: one kind of change to the world, journaled, verified, with a way back.
+
+A member is one file in `responders/steps/` with one or more subclasses, named
+"<module>.<verb>" ("vault_kv.rotate"). What the engine guarantees: an intent row before `apply`, a
+result row after, `verify` after that; what a step must guarantee: `apply` is idempotent under
+`context.key` (it reads before it writes), and nothing that it returns carries a plaintext, because
+receipts are checkpointed and shown.
+
+The module docstring of a member holds an `Example::` in YAML (settings) and a `Source:` line.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from graph.collector import Permission
+from graph.connections import Connections
+from graph.errors import RefusedError
+from graph.fingerprints import Fingerprinter
+
+Fact = str | int | float | bool | None | list[str]
+
+
+class VerdictKind(StrEnum):
+    CONFIRMED = "confirmed"
+    REFUTED = "refuted"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What `apply` did, in one sentence, and facts that `verify` and `undo` need. No plaintext."""
+
+    sentence: str
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an independent look found. UNKNOWN stops the run and asks a person."""
+
+    kind: VerdictKind
+    sentence: str
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """
+    What a step is given beside its settings.
+
+    `key` is the idempotency key of this step of this plan; `receipts` are those of the steps done
+    before, by their id in the plan ("rotate", "refresh:1", …); `progress` shows a sentence on the
+    card while the step runs ("3 of 5 pods are on the new version"); `deadline` is when to give up
+    waiting (then the verdict is UNKNOWN, never a guess).
+    """
+
+    connections: Connections
+    fingerprinter: Fingerprinter
+    key: str
+    incident_id: str
+    receipts: Mapping[str, Receipt]
+    progress: Callable[[str], None]
+    now: Callable[[], datetime]
+    deadline: datetime
+
+
+class StepSettings(BaseModel):
+    """The settings of one step in one plan: refs and numbers; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+SettingsT = TypeVar("SettingsT", bound=StepSettings)
+
+
+class Step(ABC, Generic[SettingsT]):
+    """One kind of change. Stateless: an instance is made once and used for every run."""
+
+    name: ClassVar[str]
+    permissions: ClassVar[tuple[Permission, ...]]
+    reversible: ClassVar[bool]
+    changes_world: ClassVar[bool] = True  # False: only looks; needs no allow-list entry
+    Settings: type[SettingsT]
+
+    @abstractmethod
+    def preview(self, settings: SettingsT) -> str:
+        """Say in one sentence what `apply` will do. Makes no call."""
+
+    @abstractmethod
+    def targets(self, settings: SettingsT) -> tuple[str, ...]:
+        """Name the refs that `apply` changes: they are held against the allow-list."""
+
+    @abstractmethod
+    def apply(self, settings: SettingsT, context: StepContext) -> Receipt:
+        """
+        Change the world, once per `context.key`.
+
+        Raises:
+            UnavailableError: not reachable; the engine tries again.
+            LocksmithError: it failed; the engine stops and offers the way back.
+        """
+
+    @abstractmethod
+    def verify(self, settings: SettingsT, receipt: Receipt, context: StepContext) -> Verdict:
+        """Look by another road whether it is so; never trust the receipt alone."""
+
+    def undo(self, settings: SettingsT, receipt: Receipt, context: StepContext) -> Receipt:
+        """Put it back. Only a step with `reversible = True` overrides this."""
+        raise RefusedError(
+            f"The step {self.name} cannot be undone.",
+            means="What it changed stays changed.",
+            do_now="Go forward: rotate to a third value instead.",
+        )
+
+
+AnyStep = Step[Any]
