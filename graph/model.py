@@ -76,7 +76,7 @@ class Node:
 
     ref: Ref
     kind: NodeKind
-    attributes: Attributes = EMPTY
+    attributes: Attributes = field(default_factory=lambda: EMPTY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Edge:
     tail: Ref
     head: Ref
     kind: EdgeKind
-    attributes: Attributes = EMPTY
+    attributes: Attributes = field(default_factory=lambda: EMPTY)
 
 
 @dataclass(frozen=True, slots=True)

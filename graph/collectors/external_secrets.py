@@ -1,0 +1,73 @@
+"""
+External Secrets operator, live: what is copied from which store into which Kubernetes Secret.
+
+Example: `external_secrets/prod` gives `vault://main/kv/payments/db` -copies-> `k8s://prod/
+payments/Secret/db`, with the ExternalSecret as `sync` and its refresh interval. Kinds:
+ExternalSecret, ClusterExternalSecret, PushSecret, SecretStore, ClusterSecretStore, in whatever
+version the cluster serves. A cluster without the operator gives nothing, and no gap.
+Source: external-secrets/external-secrets, API types; what they mean is in `graph/syncs.py`.
+"""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from graph.collector import CollectContext, Collector, Permission
+from graph.connections import Connections
+from graph.gathered import Gathered
+from graph.listing import Listing
+from graph.model import Observation
+from graph.remotes import KnownVault
+from graph.syncs import GROUP, Syncs
+
+_PLURALS = (
+    "externalsecrets",
+    "clusterexternalsecrets",
+    "pushsecrets",
+    "secretstores",
+    "clustersecretstores",
+)
+
+
+class ExternalSecretsCollector(Collector):
+    """Reads the operator's objects of every configured cluster."""
+
+    name: ClassVar[str] = "external_secrets"
+    permissions: ClassVar[tuple[Permission, ...]] = (
+        Permission(
+            "kubernetes",
+            f'apiGroups: ["{GROUP}"], resources: {list(_PLURALS)}, verbs: ["list"]',
+            "To follow a secret from its store to its copies in the cluster.",
+        ),
+        Permission(
+            "kubernetes",
+            'apiGroups: [""], resources: ["namespaces"], verbs: ["list"]',
+            "To tell which namespaces a ClusterExternalSecret selects.",
+        ),
+    )
+
+    def sources(self, context: CollectContext) -> tuple[str, ...]:
+        return tuple(f"{self.name}/{cluster}" for cluster in context.connections.cluster_names)
+
+    def collect(self, source: str, context: CollectContext) -> Iterator[Observation]:
+        cluster = source.removeprefix(f"{self.name}/")
+        gathered = Gathered(source, cluster)
+        listing = Listing(context.connections.kubernetes(cluster), gathered)
+        syncs = Syncs(gathered, vaults=known_vaults(context.connections))
+        for plural in _PLURALS:
+            for obj in listing.objects(plural, GROUP):
+                syncs.add(obj)
+        if syncs.needs_namespaces:
+            for obj in listing.objects("namespaces", ""):
+                syncs.add(obj)
+        listing.finish()
+        syncs.finish()
+        yield gathered.observation()
+
+
+def known_vaults(connections: Connections) -> dict[str, KnownVault]:
+    """Return the configured vaults by name, for telling which one a SecretStore means."""
+    return {
+        name: KnownVault((settings.address,), settings.namespace)
+        for name in connections.vault_names
+        for settings in (connections.vault_settings(name),)
+    }

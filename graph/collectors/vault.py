@@ -1,0 +1,89 @@
+"""
+Vault and OpenBao: the secrets of KV version 2, and which policies and auth roles can read them.
+
+Example: `vault/main` is the vault `main` of the settings. Each mount becomes a source below it
+(`vault/main/kv`), policies and roles another (`vault/main/sys`). Of a secret it keeps the names of
+fields, the versions and the custom metadata `owner`, `issuer` and `environment`; values are read
+only where fingerprints are wanted, in memory, one version at a time.
+Source: https://openbao.org/api-docs/secret/kv/kv-v2/ and .../system/policies/, .../auth/approle/.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from graph.collector import CollectContext, Collector, Permission
+from graph.errors import AccessDeniedError
+from graph.gathered import Gathered
+from graph.model import Observation
+from graph.vault_access import VaultAccess
+from graph.vault_api import stanza
+from graph.vault_mounts import KvSecret, SecretReader, kv_mounts
+
+
+class VaultCollector(Collector):
+    """Reads every configured Vault or OpenBao."""
+
+    name: ClassVar[str] = "vault"
+    permissions: ClassVar[tuple[Permission, ...]] = (
+        Permission("vault", stanza("sys/mounts", "read"), "To find the KV mounts."),
+        Permission(
+            "vault",
+            stanza("MOUNT/metadata/*", "read", "list"),
+            "To know each secret, its versions and its owner.",
+        ),
+        Permission(
+            "vault",
+            stanza("MOUNT/data/*", "read"),
+            "To recognise a leaked value (`fingerprint: true`).",
+        ),
+        Permission(
+            "vault",
+            stanza("MOUNT/subkeys/*", "read"),
+            "To know the names of fields (`fingerprint: false`).",
+        ),
+        Permission("vault", stanza("sys/policies/acl", "list"), "To tell who can read a secret."),
+        Permission("vault", stanza("sys/policies/acl/*", "read"), "To tell who can read a secret."),
+        Permission("vault", stanza("sys/auth", "read"), "To find the auth methods with roles."),
+        Permission("vault", stanza("auth/+/role", "list"), "To tell which roles have a policy."),
+        Permission("vault", stanza("auth/+/role/+", "read"), "To tell which roles have a policy."),
+    )
+
+    def sources(self, context: CollectContext) -> tuple[str, ...]:
+        return tuple(f"{self.name}/{store}" for store in context.connections.vault_names)
+
+    def collect(self, source: str, context: CollectContext) -> Iterator[Observation]:
+        store = source.removeprefix(f"{self.name}/")
+        settings = context.connections.vault_settings(store)
+        access = VaultAccess(source, store, context.connections)
+        secrets: list[KvSecret] = []
+        refused: list[tuple[str, AccessDeniedError]] = []
+        mounts = kv_mounts(access, settings.mounts)
+        for mount in mounts:
+            gathered = Gathered(f"{source}/{mount}", "")
+            reader = SecretReader(
+                store,
+                gathered,
+                connections=context.connections,
+                fingerprinter=context.fingerprinter if settings.fingerprint else None,
+                now=datetime.now(UTC),  # which versions are live is a fact of this very look
+            )
+            try:
+                secrets += reader.read(mount, environment=settings.environment)
+            except AccessDeniedError as error:
+                refused.append((mount, error))
+                continue
+            access.gathered.complete = access.gathered.complete and gathered.complete
+            yield gathered.observation()
+        if refused and len(refused) == len(mounts):
+            raise refused[0][1]
+        for mount, refusal in refused:
+            gathered = Gathered(f"{source}/{mount}", "")
+            rule = stanza(f"{mount}/metadata/*", "read", "list")
+            gathered.miss(
+                f"{store}/{mount}", refusal.happened, do_now=f"Grant: {rule}.", complete=False
+            )
+            access.gathered.complete = False
+            yield gathered.observation()
+        access.read(secrets)
+        yield access.gathered.observation()

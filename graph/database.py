@@ -1,0 +1,160 @@
+"""
+Opens the database: SQLite in one file by default, PostgreSQL for several replicas.
+
+What every user of an engine may rely on: foreign keys are enforced, moments come back as aware
+UTC, a transaction that `writing` opens holds the write lock from its start (SQLite would otherwise
+refuse it in the middle, without waiting), and an unreachable database is an `UnavailableError`.
+Not here: tables, and which address is the default (`bot/config`).
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, DateTime, Dialect, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import SQLModel
+
+from graph.errors import BadInputError, UnavailableError
+
+BUSY_SECONDS = 15  # how long one writer waits for another
+
+_WRITES = "locksmith_writes"
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment, aware and in UTC on both sides; SQLite itself forgets the time zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment without a time zone must not be stored")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Database:
+    """
+    One database. `url`: `sqlite:///FILE` or `postgresql://USER@HOST/NAME` (driver psycopg).
+
+    A missing SQLite file is made, readable by its owner only.
+
+    Raises:
+        BadInputError: the address is of no known kind.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = _understood(url)
+        if self.is_sqlite:
+            _make_file(self._url.database or "")
+            self.engine = create_engine(
+                self._url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}
+            )
+            event.listen(self.engine, "connect", _on_connect)
+            event.listen(self.engine, "begin", _on_begin)
+        else:
+            self.engine = create_engine(self._url, pool_pre_ping=True)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self._url.get_backend_name() == "sqlite"
+
+    @property
+    def url(self) -> str:
+        """The address with its password: for the workflow engine, never for print."""
+        return self._url.render_as_string(hide_password=False)
+
+    @property
+    def shown(self) -> str:
+        """The address as people may see it."""
+        return self._url.render_as_string(hide_password=True)
+
+    def create_all(self) -> None:
+        """Make the missing tables of every model that was imported; leaves existing ones alone."""
+        with writing(self.engine) as connection:
+            SQLModel.metadata.create_all(connection)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that holds SQLite's write lock from the start; commits at the end."""
+    with _translated(), engine.execution_options(**{_WRITES: True}).begin() as connection:
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that sees one moment of the database, however long it reads."""
+    steady = engine
+    if engine.dialect.name == "postgresql":
+        steady = engine.execution_options(isolation_level="REPEATABLE READ")
+    with _translated(), steady.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise UnavailableError(
+            f"The database did not answer: {type(error.orig).__name__}.",
+            means="Nothing was written; what was known is kept.",
+            do_now="Check that the database runs, is not locked and has space left.",
+        ) from None
+
+
+def _understood(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+        parsed.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        backend = ""
+        parsed = URL.create("sqlite")
+    if backend == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
+    if backend == "sqlite" and parsed.database not in {None, "", ":memory:"}:
+        return parsed
+    raise BadInputError(
+        "database.url is not an address that Locksmith understands.",
+        means="It keeps its data in a SQLite file or in PostgreSQL.",
+        do_now="Write sqlite:////path/to/locksmith.db or postgresql://user@host/name.",
+    )
+
+
+def _make_file(path: str) -> None:
+    file = Path(path)
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _on_connect(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # we begin transactions ourselves
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+    cursor.close()
+
+
+def _on_begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

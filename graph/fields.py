@@ -1,0 +1,77 @@
+"""
+Reads fields of Kubernetes objects that nobody vouches for: null, wrong-typed and missing alike.
+
+Manifests come from strangers and custom resources have open schemas, so no reader of an object may
+index into it. What has the wrong shape reads as empty. Knows nothing about any kind.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+Object = Mapping[str, Any]
+
+_NOTHING: Object = {}
+
+
+def mapping(source: object, *path: str) -> Object:
+    """Follow `path`; an empty mapping where it leads nowhere."""
+    found = _follow(source, path)
+    return found if isinstance(found, Mapping) else _NOTHING
+
+
+def text(source: object, *path: str) -> str:
+    found = _follow(source, path)
+    return found if isinstance(found, str) else ""
+
+
+def flag(source: object, *path: str) -> bool:
+    """Is it exactly true? The text "true" counts, as annotations can say nothing else."""
+    found = _follow(source, path)
+    return found is True or found == "true"
+
+
+def number(source: object, *path: str) -> int | None:
+    found = _follow(source, path)
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
+
+
+def entries(source: object, *path: str) -> Iterator[Object]:
+    """Yield the mappings in the list at `path`; other things in it are passed over."""
+    found = _follow(source, path)
+    if isinstance(found, list):
+        yield from (entry for entry in found if isinstance(entry, Mapping))
+
+
+def texts(source: object, *path: str) -> tuple[str, ...]:
+    found = _follow(source, path)
+    if not isinstance(found, list):
+        return ()
+    return tuple(entry for entry in found if isinstance(entry, str))
+
+
+def pairs(source: object, *path: str) -> dict[str, str]:
+    """Read a map of text to text, such as labels, annotations or parameters."""
+    items: Iterable[tuple[object, object]] = mapping(source, *path).items()
+    return {key: value for key, value in items if isinstance(key, str) and isinstance(value, str)}
+
+
+def group_of(source: object) -> str:
+    """Name the API group of an object: "" for core, "apps" for "apps/v1"."""
+    group, separator, _ = text(source, "apiVersion").partition("/")
+    return group if separator else ""
+
+
+def name_of(source: object) -> str:
+    return text(source, "metadata", "name")
+
+
+def namespace_of(source: object) -> str:
+    return text(source, "metadata", "namespace")
+
+
+def _follow(source: object, path: tuple[str, ...]) -> object:
+    for step in path:
+        if not isinstance(source, Mapping):
+            return None
+        source = source.get(step)
+    return source

@@ -1,0 +1,138 @@
+"""
+Who uses a secret: every workload that consumes it or any copy of it, with every single use.
+
+Not here: who could read it (`readers`), and what breaks when (the planner's forecast).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+
+from graph.model import Attributes, EdgeKind, Gap, PicksUp
+from graph.queries.copies import Reached, by_secret, origins, spread
+from graph.queries.owners import own_owner
+from graph.refs import Ref, namespace_of, split_key
+from graph.snapshot import Snapshot
+
+# The worst first. A restart also cures what is unknown, so unknown stands behind it.
+WORST_FIRST = (
+    PicksUp.NEVER,
+    PicksUp.RESTART,
+    PicksUp.UNKNOWN,
+    PicksUp.NEXT_RUN,
+    PicksUp.POLL,
+    PicksUp.SYNC,
+)
+_RANK = {picks_up: rank for rank, picks_up in enumerate(WORST_FIRST)}
+_PICKS_UP: Mapping[object, PicksUp] = {picks_up.value: picks_up for picks_up in PicksUp}
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """
+    One place in a workload that names the secret; `key` "" means all keys.
+
+    `secret` is the copy that it names and `syncs` the chain of syncs from the origin to it;
+    `picks_up` and `reason` hold for this use alone.
+    """
+
+    how: str
+    container: str
+    key: str
+    field: str
+    secret: Ref
+    optional: bool = False
+    picks_up: PicksUp = PicksUp.UNKNOWN
+    reason: str = ""
+    syncs: tuple[Ref, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """A workload with all its uses; `picks_up` is the worst of them and `reason` its reason."""
+
+    workload: Ref
+    via: tuple[Use, ...]
+    picks_up: PicksUp
+    reason: str = ""
+    replicas: int | None = None
+    owner: str = ""  # "team:payments"; "" where nobody is named
+
+
+@dataclass(frozen=True, slots=True)
+class Consumers:
+    """
+    The answer, sorted by workload. `secret` is the ref as asked (with its key).
+
+    `origins` name where the value comes from when a copy was asked for; else empty.
+    """
+
+    secret: Ref
+    consumers: tuple[Consumer, ...]
+    gaps: tuple[Gap, ...] = ()
+    origins: tuple[Ref, ...] = ()
+
+
+def consumers(snapshot: Snapshot, ref: Ref) -> Consumers:
+    """Answer for `ref` (a secret, `#key` narrows it) and for everything that derives from it."""
+    place = split_key(ref)
+    above = tuple(secret for secret, _ in origins(snapshot, [place]) if secret != place[0])
+    found = consumers_of(snapshot, spread(snapshot, [place]))
+    return Consumers(ref, found, snapshot.gaps, tuple(dict.fromkeys(above)))
+
+
+def consumers_of(snapshot: Snapshot, places: Iterable[Reached]) -> tuple[Consumer, ...]:
+    """Collect the workloads that use any of `places`, sorted by ref."""
+    uses: dict[Ref, list[Use]] = {}
+    for place, keys in by_secret(places):
+        every = "" in keys
+        for workload, attributes in snapshot.tails(place.secret, EdgeKind.CONSUMES):
+            key = attributes.get("key")
+            if every or not key or key in keys:
+                uses.setdefault(workload, []).append(_use(place, attributes))
+    owners: dict[Ref | None, str] = {}
+    return tuple(_consumer(snapshot, workload, uses[workload], owners) for workload in sorted(uses))
+
+
+def _use(place: Reached, attributes: Attributes) -> Use:
+    get = attributes.get
+    return Use(
+        str(get("how") or ""),
+        str(get("container") or ""),
+        str(get("key") or ""),
+        str(get("field") or ""),
+        place.secret,
+        bool(get("optional")),
+        _PICKS_UP.get(get("picks_up"), PicksUp.UNKNOWN),
+        str(get("reason") or ""),
+        place.syncs,
+    )
+
+
+def _consumer(
+    snapshot: Snapshot, workload: Ref, uses: list[Use], owners: dict[Ref | None, str]
+) -> Consumer:
+    """`owners` remembers the owner of each namespace within one answer."""
+    if len(uses) > 1:
+        uses = sorted(uses, key=attrgetter("secret", "container", "how", "key", "field"))
+    worst = min(uses, key=_badness)
+    node = snapshot.node(workload)
+    replicas = node.attributes.get("replicas") if node else None
+    owner = own_owner(snapshot, workload)
+    if not owner:
+        namespace = namespace_of(workload)
+        if namespace not in owners:
+            owners[namespace] = own_owner(snapshot, namespace) if namespace else ""
+        owner = owners[namespace]
+    return Consumer(
+        workload,
+        tuple(uses),
+        worst.picks_up,
+        worst.reason,
+        replicas if isinstance(replicas, int) else None,
+        owner,
+    )
+
+
+def _badness(use: Use) -> int:
+    return _RANK[use.picks_up]

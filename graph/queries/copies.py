@@ -1,0 +1,124 @@
+"""
+Where a value comes from and where it went: a walk along `copies`, key by key.
+
+A place is a pair (secret, key); the key "" means every key of the secret. Each `copies` edge maps
+a key at its tail (`from_key`, "" = all) to a key at its head (`key`, "" = the same keys), so that
+a walk that started at one key never spills over to its neighbours; only where a template or a
+rewrite hides the key at the head (`widen`) it goes on with all of them. Who uses the copies is the
+business of `consumers`.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from graph.model import Attributes, AttributeValue, EdgeKind
+from graph.refs import Ref
+from graph.snapshot import Snapshot
+
+Place = tuple[Ref, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """
+    One place that a sync filled from another one.
+
+    `via` is the sync that wrote it, `syncs` the whole chain from the origin, `refresh_interval`
+    the seconds that the last sync waits at most (None: not known). `idle`: nothing consumes it.
+    """
+
+    secret: Ref
+    key: str
+    via: Ref | None
+    refresh_interval: int | None
+    idle: bool
+    syncs: tuple[Ref, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A place that the walk came to, with the syncs between it and the start."""
+
+    secret: Ref
+    key: str
+    syncs: tuple[Ref, ...] = ()
+    refresh_interval: int | None = None
+
+
+def spread(snapshot: Snapshot, places: Iterable[Place]) -> tuple[Reached, ...]:
+    """Return the start places, then every place that derives from them, nearest first."""
+    found = {place: Reached(*place) for place in places}
+    queue = list(found.values())
+    for at in queue:  # grows while it is walked: breadth first
+        for head, attributes in sorted(snapshot.heads(at.secret, EdgeKind.COPIES), key=_order):
+            key = _follow(at.key, attributes.get("from_key"), attributes.get("key"))
+            if key is not None and attributes.get("widen"):
+                key = ""
+            if key is None or (head, key) in found:
+                continue
+            sync = attributes.get("sync")
+            chain = (*at.syncs, Ref(str(sync))) if sync else at.syncs
+            reached = Reached(head, key, chain, _seconds(attributes.get("refresh_interval")))
+            found[head, key] = reached
+            queue.append(reached)
+    return tuple(queue)
+
+
+def by_secret(places: Iterable[Reached]) -> Iterator[tuple[Reached, frozenset[str]]]:
+    """Group places by secret: the nearest one of each, with all keys that were reached in it."""
+    first: dict[Ref, Reached] = {}
+    keys: dict[Ref, set[str]] = {}
+    for place in places:
+        first.setdefault(place.secret, place)
+        keys.setdefault(place.secret, set()).add(place.key)
+    for secret, place in first.items():
+        yield place, frozenset(keys[secret])
+
+
+def origins(snapshot: Snapshot, places: Iterable[Place]) -> tuple[Place, ...]:
+    """
+    Go against the copies to the places that nothing fills; a place without origin is its own.
+
+    Copies in a circle have no origin; then the given place stands for itself.
+    """
+    result: dict[Place, None] = {}
+    for place in places:
+        seen = {place}
+        queue = [place]
+        roots = []
+        for at in queue:
+            above = list(_above(snapshot, at))
+            if not above:
+                roots.append(at)
+            fresh = [one for one in above if one not in seen]
+            seen.update(fresh)
+            queue.extend(fresh)
+        result.update(dict.fromkeys(roots or [place]))
+    return tuple(result)
+
+
+def _above(snapshot: Snapshot, place: Place) -> Iterator[Place]:
+    for tail, attributes in sorted(snapshot.tails(place[0], EdgeKind.COPIES), key=_order):
+        at_head = "" if attributes.get("widen") else attributes.get("key")
+        key = _follow(place[1], at_head, attributes.get("from_key"))
+        if key is not None:
+            yield tail, key
+
+
+def _order(copied: tuple[Ref, Attributes]) -> tuple[str, ...]:
+    """Answers must not depend on the order in which rows were written: plans are hashed."""
+    other, attributes = copied
+    return (other, *(str(attributes.get(name) or "") for name in ("sync", "from_key", "key")))
+
+
+def _follow(key: str, here: AttributeValue, there: AttributeValue) -> str | None:
+    """Map `key` over an edge that joins `here` to `there`; None: the edge does not carry it."""
+    if here and key and key != here:
+        return None
+    if here or there:
+        return str(there or "")
+    return key
+
+
+def _seconds(value: AttributeValue) -> int | None:
+    return int(value) if isinstance(value, int | float) else None

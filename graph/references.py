@@ -1,0 +1,245 @@
+"""
+Finds every use of a Secret in a pod spec, and the pod template in every kind that carries one.
+
+Complete with respect to Kubernetes' own `VisitPodSecretNames` (pkg/api/v1/pod/util.go), and finer:
+one `Reference` per use, so that a Secret mounted by two containers, once by `subPath`, gives two
+that pick up a new value differently. Pure; what becomes of a reference in the graph is in
+`workloads.py`, how it follows a new value in `reload.py`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from graph.fields import Object, entries, flag, group_of, mapping, pairs, text
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """
+    One use of the Secret `name`, which lies in the namespace of the pod.
+
+    `how` is one of env, envFrom, volume, projected, subPath, serviceAccountToken, csi, imagePull;
+    `key` is "" where all keys are used; `container` is "" where the pod as a whole uses it;
+    `field` is the path in the object, with names in brackets where the entries have names.
+    """
+
+    name: str
+    how: str
+    field: str
+    container: str = ""
+    key: str = ""
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PodTemplate:
+    """`metadata` and `spec` of the pods to be made; `prefix` is the path of `spec`."""
+
+    metadata: Object
+    spec: Object
+    prefix: str
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+_TEMPLATE = ("spec", "template")
+_CRON = ("spec", "jobTemplate", "spec", "template")
+_APPS = frozenset({"apps", "extensions"})
+_CORE = frozenset({""})
+_BATCH = frozenset({"batch"})
+
+# kind -> (API groups in which it means this, way to the template). Old versions live in git and
+# in old clusters: extensions/v1beta1, apps/v1beta1, apps/v1beta2, batch/v1beta1, batch/v2alpha1.
+CARRIERS: Mapping[str, tuple[frozenset[str], tuple[str, ...]]] = {
+    "Pod": (_CORE, ()),
+    "PodTemplate": (_CORE, ("template",)),
+    "ReplicationController": (_CORE, _TEMPLATE),
+    "ReplicaSet": (_APPS, _TEMPLATE),
+    "Deployment": (_APPS, _TEMPLATE),
+    "StatefulSet": (_APPS, _TEMPLATE),
+    "DaemonSet": (_APPS, _TEMPLATE),
+    "Job": (_BATCH | {"extensions"}, _TEMPLATE),
+    "CronJob": (_BATCH, _CRON),
+    "ScheduledJob": (_BATCH, _CRON),
+    "Rollout": (frozenset({"argoproj.io"}), _TEMPLATE),
+    "DeploymentConfig": (_CORE | {"apps.openshift.io"}, _TEMPLATE),
+    "Service": (frozenset({"serving.knative.dev"}), _TEMPLATE),
+    "Configuration": (frozenset({"serving.knative.dev"}), _TEMPLATE),
+    "Revision": (frozenset({"serving.knative.dev"}), ()),
+    "ScaledJob": (frozenset({"keda.sh"}), ("spec", "jobTargetRef", "template")),
+}
+
+CRON_KINDS = frozenset({"CronJob", "ScheduledJob"})
+
+_TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
+_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
+
+# volume type -> way to the name of its Secret. `secret` and `projected` are treated apart: their
+# files can be mounted one by one, while these hand the Secret to the kubelet or a driver.
+_DRIVER_VOLUMES: Mapping[str, tuple[str, ...]] = {
+    "csi": ("nodePublishSecretRef", "name"),
+    "azureFile": ("secretName",),
+    "cephfs": ("secretRef", "name"),
+    "cinder": ("secretRef", "name"),
+    "flexVolume": ("secretRef", "name"),
+    "rbd": ("secretRef", "name"),
+    "scaleIO": ("secretRef", "name"),
+    "iscsi": ("secretRef", "name"),
+    "storageos": ("secretRef", "name"),
+}
+
+
+def carries_pods(obj: Object) -> bool:
+    groups, _ = CARRIERS.get(text(obj, "kind"), (frozenset(), ()))
+    return group_of(obj) in groups
+
+
+def template_of(obj: Object) -> PodTemplate | None:
+    """Find the pod template of a workload, or the Pod itself; None for other kinds."""
+    if not carries_pods(obj):
+        return None
+    _, way = CARRIERS[text(obj, "kind")]
+    template = mapping(obj, *way)
+    metadata = mapping(template, "metadata")
+    return PodTemplate(
+        metadata=metadata,
+        spec=mapping(template, "spec"),
+        prefix=".".join((*way, "spec")),
+        annotations=pairs(metadata, "annotations"),
+    )
+
+
+def pod_references(spec: Object, prefix: str = "spec") -> Iterator[Reference]:
+    """
+    Yield every use of a Secret in a pod spec, in the order of the fields.
+
+    `prefix` is put before each `field`. Optional and repeated uses are uses too; that the Secret
+    exists is nobody's promise. The Secrets of the service account are not in the spec: the
+    caller adds them (`inherited_pull_secrets`). Persistent volumes are not followed.
+    """
+    for found in _below(spec):
+        yield replace(found, field=f"{prefix}.{found.field}")
+
+
+def service_account_of(spec: Object) -> str:
+    """Name the account that the pods run as; `serviceAccount` is the old spelling."""
+    return text(spec, "serviceAccountName") or text(spec, "serviceAccount") or "default"
+
+
+def pull_secrets(holder: Object, prefix: str = "") -> Iterator[Reference]:
+    """Yield the `imagePullSecrets` of a pod spec or of a service account."""
+    for index, entry in enumerate(entries(holder, "imagePullSecrets")):
+        if name := text(entry, "name"):
+            yield Reference(name, "imagePull", f"{prefix}imagePullSecrets[{index}].name")
+
+
+def inherited_pull_secrets(spec: Object, account: Object | None) -> Iterator[Reference]:
+    """
+    Yield the pull secrets that admission copies from the service account into the pods.
+
+    It does so only for pods without any of their own (plugin/pkg/admission/serviceaccount).
+    """
+    if account is not None and not any(pull_secrets(spec)):
+        name = text(account, "metadata", "name")
+        for found in pull_secrets(account):
+            yield replace(found, field=f"serviceAccount[{name}].{found.field}")
+
+
+def _below(spec: Object) -> Iterator[Reference]:
+    yield from pull_secrets(spec)
+    for group in _CONTAINERS:
+        for index, container in enumerate(entries(spec, group)):
+            name = text(container, "name")
+            yield from _environment(container, name, f"{group}[{name or index}]")
+    for index, volume in enumerate(entries(spec, "volumes")):
+        name = text(volume, "name")
+        mounts = list(_mounts(spec, name)) if name else []
+        yield from _volume(volume, mounts, f"volumes[{name or index}]")
+
+
+def _environment(container: Object, name: str, where: str) -> Iterator[Reference]:
+    for index, entry in enumerate(entries(container, "envFrom")):
+        ref = mapping(entry, "secretRef")
+        if secret := text(ref, "name"):
+            path = f"{where}.envFrom[{index}].secretRef"
+            yield Reference(secret, "envFrom", path, name, "", optional=flag(ref, "optional"))
+    for index, entry in enumerate(entries(container, "env")):
+        ref = mapping(entry, "valueFrom", "secretKeyRef")
+        if secret := text(ref, "name"):
+            path = f"{where}.env[{text(entry, 'name') or index}].valueFrom.secretKeyRef"
+            optional = flag(ref, "optional")
+            yield Reference(secret, "env", path, name, text(ref, "key"), optional=optional)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mount:
+    container: str
+    sub_path: str  # "" where the whole volume is mounted and follows the Secret
+    path: str
+    computed: bool  # subPathExpr: which file it is depends on the environment
+
+
+def _mounts(spec: Object, volume: str) -> Iterator[_Mount]:
+    for group in _CONTAINERS:
+        for container in entries(spec, group):
+            for mount in entries(container, "volumeMounts"):
+                if text(mount, "name") == volume:
+                    expression = text(mount, "subPathExpr")
+                    sub_path = expression or text(mount, "subPath")
+                    path = text(mount, "mountPath")
+                    yield _Mount(text(container, "name"), sub_path, path, bool(expression))
+
+
+def _volume(volume: Object, mounts: list[_Mount], where: str) -> Iterator[Reference]:
+    secret = mapping(volume, "secret")
+    # `optional` and `name` of a secret volume are `secretName` here, `name` when projected.
+    if name := text(secret, "secretName"):
+        whole = Reference(name, "volume", f"{where}.secret", optional=flag(secret, "optional"))
+        yield from _files(whole, secret, mounts)
+    for index, source in enumerate(entries(volume, "projected", "sources")):
+        projected = mapping(source, "secret")
+        if name := text(projected, "name"):
+            path = f"{where}.projected.sources[{index}].secret"
+            optional = flag(projected, "optional")
+            whole = Reference(name, "projected", path, optional=optional)
+            yield from _files(whole, projected, mounts)
+    for kind, way in _DRIVER_VOLUMES.items():
+        if name := text(volume, kind, *way):
+            how = "csi" if kind == "csi" else "volume"
+            path = ".".join((where, kind, *way))
+            users = {mount.container for mount in mounts} or {""}
+            for user in sorted(users):
+                yield Reference(name, how, path, user)
+
+
+def _files(whole: Reference, source: Object, mounts: list[_Mount]) -> Iterator[Reference]:
+    """Yield one use per mount and key; a volume that nobody mounts is one use of the pod."""
+    items = {
+        text(item, "path") or text(item, "key"): text(item, "key")
+        for item in entries(source, "items")
+        if text(item, "key")
+    }
+    for mount in mounts or [_Mount("", "", "", computed=False)]:
+        how = "subPath" if mount.sub_path else whole.how
+        if mount.path == _TOKEN_PATH:  # what admission adds on clusters before bound tokens
+            how = "serviceAccountToken"
+        path = f"{whole.field}@{mount.container}" if mount.container else whole.field
+        if mount.sub_path:
+            path = f"{path}:{mount.sub_path}"
+        for key in _keys(items, mount):
+            yield replace(whole, how=how, field=path, container=mount.container, key=key)
+
+
+def _keys(items: Mapping[str, str], mount: _Mount) -> tuple[str, ...]:
+    """Which keys one mount shows; ("",) for all of them."""
+    everything = tuple(dict.fromkeys(items.values())) or ("",)
+    if not mount.sub_path or mount.computed:
+        return everything
+    wanted = mount.sub_path.strip("/").removeprefix("./")
+    if not items:
+        return ("",) if "/" in wanted or not wanted else (wanted,)
+    below = tuple(
+        dict.fromkeys(
+            key for path, key in items.items() if path == wanted or path.startswith(f"{wanted}/")
+        )
+    )
+    return below or everything

@@ -1,0 +1,127 @@
+"""
+Between the words of the graph and its rows: canonical JSON, identities of edges, changes. Pure.
+
+Canonical means: equal attributes give equal bytes, whatever their order, so that a difference in
+the text is a difference in the world and the snapshot may share what is equal.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import blake2b
+from sys import intern
+from typing import Any
+
+import orjson
+
+from graph.model import Attributes, Change, ChangeKind, Edge, EdgeKind, Gap, Node, NodeKind
+from graph.refs import Ref
+from graph.snapshot import StoredEdge, merge_nodes
+
+NODE, EDGE, GAP = "node", "edge", "gap"
+
+_CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
+_IDENTITY_BYTES = 16  # 128 bits: a million edges do not meet by chance
+
+
+def to_text(attributes: Attributes) -> str:
+    return orjson.dumps(dict(attributes), option=_CANONICAL).decode()
+
+
+def from_text(text: str) -> Attributes:
+    """Read attributes back; lists become tuples, as they were."""
+    return {
+        intern(name): tuple(value) if isinstance(value, list) else value
+        for name, value in orjson.loads(text).items()
+    }
+
+
+class SharedAttributes:
+    """Reads attributes and hands out one value for equal texts: uses of one kind are many."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Attributes] = {}
+
+    def __getitem__(self, text: str) -> Attributes:
+        found = self._known.get(text)
+        if found is None:
+            found = self._known[text] = from_text(text)
+        return found
+
+
+def identity(edge: Edge, attributes: str) -> bytes:
+    """Digest what makes an edge this one and no other; `attributes` is its canonical text."""
+    said = f"{edge.kind}\n{edge.tail}\n{edge.head}\n{attributes}"
+    return blake2b(said.encode(), digest_size=_IDENTITY_BYTES).digest()
+
+
+def node_texts(nodes: Iterable[Node]) -> dict[Ref, tuple[Node, str]]:
+    """Merge what one look says twice of a node; each with its canonical attributes."""
+    grouped: dict[Ref, list[Node]] = {}
+    for node in nodes:
+        grouped.setdefault(node.ref, []).append(node)
+    merged = (merge_nodes(group) for group in grouped.values())
+    return {node.ref: (node, to_text(node.attributes)) for node in merged}
+
+
+def edge_texts(edges: Iterable[Edge]) -> dict[bytes, tuple[Edge, str]]:
+    found: dict[bytes, tuple[Edge, str]] = {}
+    for edge in edges:
+        text = to_text(edge.attributes)
+        found[identity(edge, text)] = (edge, text)
+    return found
+
+
+def read_node(ref: str, kind: str, attributes: str) -> Node:
+    return Node(Ref(intern(ref)), NodeKind(kind), from_text(attributes))
+
+
+def read_edge(row: Sequence[Any], shared: SharedAttributes) -> StoredEdge:
+    """Read (identity, tail, head, kind, attributes)."""
+    key, tail, head, kind, attributes = row
+    return StoredEdge(key, Edge(Ref(tail), Ref(head), EdgeKind(kind), shared[attributes]))
+
+
+@dataclass(slots=True)
+class Difference:
+    """What one write changed, as rows of the change feed; revisions count on from `revision`."""
+
+    source: str
+    at: datetime
+    revision: int
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def node(self, kind: ChangeKind, ref: str) -> None:
+        self._add(kind, NODE, {"ref": ref})
+
+    def edge(self, kind: ChangeKind, edge: Edge, key: bytes) -> None:
+        self._add(
+            kind,
+            EDGE,
+            {"ref": edge.tail, "head": edge.head, "edge_kind": edge.kind.value, "identity": key},
+        )
+
+    def gap(self, kind: ChangeKind, gap: Gap) -> None:
+        self._add(kind, GAP, {"ref": gap.scope})
+
+    def changes(self) -> tuple[Change, ...]:
+        return tuple(read_change(row) for row in self.rows)
+
+    def _add(self, kind: ChangeKind, subject_kind: str, subject: dict[str, Any]) -> None:
+        self.revision += 1
+        row = {"head": "", "edge_kind": "", "identity": b""} | subject
+        row |= {
+            "revision": self.revision,
+            "kind": kind.value,
+            "subject_kind": subject_kind,
+            "source": self.source,
+            "at": self.at,
+        }
+        self.rows.append(row)
+
+
+def read_change(row: Mapping[str, Any]) -> Change:
+    subject = f"{row['subject_kind']} {row['ref']}"
+    if row["subject_kind"] == EDGE:
+        subject = f"{subject} -{row['edge_kind']}-> {row['head']}"
+    return Change(row["revision"], ChangeKind(row["kind"]), subject, row["source"], row["at"])

@@ -1,0 +1,109 @@
+"""
+What one entry of an ExternalSecret selects at its store, and under which keys it arrives.
+
+An entry of `data` names one property and one key; `dataFrom.extract` takes all keys of one remote
+secret; `dataFrom.find` takes whatever matches, which only the store can answer. A template makes
+the final keys out of any of them. Pure.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from graph.fields import Object, entries, mapping, pairs, text
+from graph.model import AttributeValue
+
+_FIND = "Which secrets it finds by name or tag is known only to the store."
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """
+    `remote` is the `remoteRef.key`; `problem` says why there is none.
+
+    `entry` is the entry of the object; `secret_key` is "" where all keys are taken.
+    """
+
+    entry: Object
+    remote: str = ""
+    properties: tuple[str, ...] = ("",)
+    secret_key: str = ""
+    renames: bool = False
+    problem: str = ""
+    extra: dict[str, AttributeValue] = field(default_factory=dict)
+
+    def edges(self, target: Object) -> Iterator[dict[str, AttributeValue]]:
+        """
+        Yield the attributes of each `copies` edge: `key` at the head, `from_key` at the tail.
+
+        `widen` is True where the key at the head cannot be told from the one at the tail.
+        """
+        for place in landing(self.secret_key, target):
+            for at_tail in self.properties:
+                found = {"key": place or "", "from_key": at_tail, **self.extra}
+                if place is None or self.renames:
+                    found["widen"] = True
+                yield found
+
+
+def selections(spec: Object) -> Iterator[Selection]:
+    """Yield what an ExternalSecret's `spec` takes, in its order; generators take nothing."""
+    for entry in entries(spec, "data"):
+        remote = mapping(entry, "remoteRef")
+        yield Selection(
+            entry,
+            text(remote, "key"),
+            _properties(text(remote, "property")),
+            text(entry, "secretKey"),
+            extra=_extra(remote),
+        )
+    for entry in entries(spec, "dataFrom"):
+        if mapping(entry, "sourceRef", "generatorRef"):
+            continue
+        # v1alpha1 had the remote reference itself where later versions have `extract`.
+        remote = mapping(entry, "extract") or (entry if text(entry, "key") else {})
+        renames = any(entries(entry, "rewrite"))
+        if remote:
+            at_tail = _properties(text(remote, "property"))
+            renames = renames or at_tail != ("",)
+            yield Selection(
+                entry, text(remote, "key"), at_tail, renames=renames, extra=_extra(remote)
+            )
+        else:
+            yield Selection(entry, problem=_FIND)
+
+
+def landing(secret_key: str, target: Object) -> tuple[str | None, ...]:
+    """
+    Name the keys of the target that hold what was selected as `secret_key` ("": all of it).
+
+    None stands for a key that cannot be told: the template lies elsewhere.
+    """
+    template = mapping(target, "template")
+    made = pairs(template, "data")
+    elsewhere = any(entries(template, "templateFrom"))
+    if not made and not elsewhere:
+        return (secret_key,)
+    keys: list[str | None] = [
+        key for key, source in made.items() if not secret_key or secret_key in source
+    ]
+    if text(template, "mergePolicy") == "Merge":
+        keys.append(secret_key)
+    if elsewhere or not keys or not secret_key:
+        keys.append(None)
+    return tuple(dict.fromkeys(keys))
+
+
+def _properties(named: str) -> tuple[str, ...]:
+    """Take a dot both as part of a field's name and as the way into its JSON."""
+    outer, dot, _ = named.partition(".")
+    return (named, outer) if dot and outer else (named,)
+
+
+def _extra(remote: Object) -> dict[str, AttributeValue]:
+    found: dict[str, AttributeValue] = {}
+    if version := text(remote, "version"):
+        found["version"] = version
+    decoding = text(remote, "decodingStrategy")
+    if decoding and decoding != "None":
+        found["decoding"] = decoding
+    return found

@@ -1,0 +1,336 @@
+"""
+From External Secrets objects to `copies` edges: what is copied from which store into which Secret.
+
+Facts: the operator's API types and controllers (external-secrets/external-secrets). A rotation in
+the store arrives after `refreshInterval`; never by itself where the policy is CreatedOnce or
+OnChange, the interval is 0, the target is immutable or the version is pinned: then the interval
+of the edge is 0. A PushSecret copies the other way. Objects come one by one and in any order.
+Which store a SecretStore means is in `remotes.py`. Pure.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import chain
+
+from graph import refs
+from graph.fields import (
+    Object,
+    entries,
+    flag,
+    group_of,
+    mapping,
+    name_of,
+    namespace_of,
+    pairs,
+    text,
+    texts,
+)
+from graph.gathered import Gathered
+from graph.inventory import connect_use
+from graph.model import AttributeValue, EdgeKind, NodeKind
+from graph.owners import owner_of
+from graph.references import Reference
+from graph.refs import Ref
+from graph.remotes import KnownVault, Remote, remote_of
+from graph.selections import selections
+from graph.selectors import selects
+from graph.workloads import condition_met
+
+GROUP = "external-secrets.io"
+
+_HOUR = 3600
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_DURATION = re.compile(r"([0-9.]+)(ms|us|µs|ns|h|m|s)")
+_NOT_SECRETS = frozenset({"serviceAccountRef", "storeRef", "generatorRef", "configMapRef"})
+
+
+class Syncs:
+    """The External Secrets objects of one cluster on their way into `gathered`."""
+
+    def __init__(
+        self,
+        gathered: Gathered,
+        *,
+        vaults: Mapping[str, KnownVault],
+        namespace: str = "default",
+    ) -> None:
+        self._gathered = gathered
+        self._vaults = vaults
+        self._namespace = namespace
+        self._external: dict[tuple[str, str], list[Object]] = {}
+        self._expanded: list[Object] = []
+        self._pushed: list[Object] = []
+        self._stores: dict[tuple[str, str, str], Object] = {}
+        self._labels: dict[str, Mapping[str, str]] = {}
+        self._untraced: dict[str, list[Ref]] = {}
+
+    def add(self, obj: Object) -> bool:
+        """Take one object; False where it is none of the operator's (a Namespace is looked at)."""
+        kind, name = text(obj, "kind"), name_of(obj)
+        if (kind, group_of(obj)) == ("Namespace", ""):
+            self._labels[name] = pairs(obj, "metadata", "labels")
+            return False
+        if group_of(obj) != GROUP or not name:
+            return False
+        home = namespace_of(obj) or self._namespace
+        if kind == "ExternalSecret":
+            self._external.setdefault((home, name), []).append(obj)
+        elif kind == "ClusterExternalSecret":
+            self._expanded.append(obj)
+        elif kind == "PushSecret":
+            self._pushed.append(obj)
+        elif kind in {"SecretStore", "ClusterSecretStore"}:
+            self._stores[kind, home if kind == "SecretStore" else "", name] = obj
+        else:
+            return False
+        return True
+
+    @property
+    def needs_namespaces(self) -> bool:
+        """Say whether a ClusterExternalSecret waits for the labels of the namespaces."""
+        return bool(self._expanded)
+
+    def finish(self) -> None:
+        """Add everything to the graph; to be called once."""
+        for cluster_wide in self._expanded:
+            for namespace, single in self._expand(cluster_wide):
+                self._external.setdefault((namespace, name_of(single)), [single])
+        users: dict[tuple[str, str, str], set[str]] = {}
+        for (namespace, _), objects in self._external.items():
+            for obj in objects:
+                for key in self._external_secret(obj, namespace):
+                    users.setdefault(key, set()).add(namespace)
+        for obj in self._pushed:
+            self._push_secret(obj)
+        for key, store in self._stores.items():
+            self._store(store, key, users.get(key, set()))
+        for what, syncs in self._untraced.items():
+            more = f" and {len(syncs) - 1} more" if len(syncs) > 1 else ""
+            self._gathered.miss(f"{syncs[0]}{more}", what)
+
+    def _expand(self, obj: Object) -> Iterator[tuple[str, Object]]:
+        """Make the ExternalSecrets that a ClusterExternalSecret makes, one per namespace."""
+        spec = mapping(obj, "spec")
+        ref = self._sync(obj, "")
+        selectors = list(entries(spec, "namespaceSelectors"))
+        if "namespaceSelector" in spec:
+            selectors.append(mapping(spec, "namespaceSelector"))
+        wanted = {
+            namespace
+            for namespace, labels in self._labels.items()
+            if any(selects(selector, labels) for selector in selectors)
+        }
+        wanted.update(texts(spec, "namespaces"), texts(obj, "status", "provisionedNamespaces"))
+        if not wanted:
+            self._untraced.setdefault("It selects no namespace that is known.", []).append(ref)
+        for namespace in sorted(wanted):
+            name = text(spec, "externalSecretName") or name_of(obj)
+            yield (
+                namespace,
+                {
+                    "apiVersion": text(obj, "apiVersion"),
+                    "kind": "ExternalSecret",
+                    "metadata": {"name": name, "namespace": namespace},
+                    "spec": mapping(spec, "externalSecretSpec"),
+                },
+            )
+
+    def _external_secret(self, obj: Object, namespace: str) -> set[tuple[str, str, str]]:
+        """Add one ExternalSecret; return the stores that it reads from."""
+        ref = self._sync(obj, namespace)
+        spec, target = mapping(obj, "spec"), mapping(obj, "spec", "target")
+        used: set[tuple[str, str, str]] = set()
+        if text(target, "creationPolicy") == "None":
+            return used
+        name = text(target, "name") or name_of(obj)
+        if kind := text(target, "manifest", "kind"):
+            head = refs.k8s(self._gathered.cluster, namespace, kind, name)
+            self._gathered.refer(head, NodeKind.SECRET)
+            self._gathered.place(head, namespace)
+        else:
+            head = self._gathered.refer_secret(namespace, name)
+        if flag(target, "immutable"):
+            self._gathered.note(head, immutable=True)
+        for selection in selections(spec):
+            store = mapping(selection.entry, "sourceRef", "storeRef")
+            key = _store_key(store or mapping(spec, "secretStoreRef"), namespace)
+            used.add(key)
+            if selection.problem:
+                self._untraced.setdefault(selection.problem, []).append(ref)
+                continue
+            tail = self._tail(key, selection.remote, ref)
+            for attributes in selection.edges(target) if tail else ():
+                waits = 0 if "version" in attributes else _interval_of(spec)
+                self._gathered.connect(
+                    tail or head,
+                    head,
+                    EdgeKind.COPIES,
+                    sync=ref,
+                    refresh_interval=waits,
+                    **attributes,
+                )
+        for index, source in enumerate(entries(target, "template", "templateFrom")):
+            if secret := text(source, "secret", "name"):
+                field = f"spec.target.template.templateFrom[{index}].secret"
+                use = Reference(secret, "template", field)
+                connect_use(self._gathered, ref, "ExternalSecret", use, namespace)
+        return used
+
+    def _tail(self, store: tuple[str, str, str], key: str, sync: Ref) -> Ref | None:
+        """Name what is copied; remember why not where it has no name."""
+        found = self._stores.get(store)
+        if found is None:
+            what = f"The {store[0]} “{store[2]}”, which it names, was not seen."
+            self._untraced.setdefault(what, []).append(sync)
+            return None
+        remote = remote_of(found, self._vaults)
+        tail = remote.ref(self._gathered.cluster, key)
+        if tail is None:
+            if remote.provider != "fake":  # its values are written in the store itself
+                what = f"What it copies from or to the provider “{remote.provider}” is not traced."
+                self._untraced.setdefault(what, []).append(sync)
+            return None
+        if tail.startswith("k8s:"):
+            return self._gathered.refer_secret(remote.namespace, key)
+        self._gathered.refer(tail, NodeKind.SECRET)
+        return tail
+
+    def _push_secret(self, obj: Object) -> None:
+        namespace, spec = namespace_of(obj) or self._namespace, mapping(obj, "spec")
+        ref = self._sync(obj, namespace)
+        name = text(spec, "selector", "secret", "name")
+        if not name:
+            self._untraced.setdefault("It pushes Secrets chosen by label.", []).append(ref)
+            return
+        tail = self._gathered.refer_secret(namespace, name)
+        pushed = [
+            (mapping(entry, "match", "remoteRef"), text(entry, "match", "secretKey"), False)
+            for entry in entries(spec, "data")
+        ]
+        pushed += [(entry, "", True) for entry in entries(spec, "dataTo")]
+        for store in entries(spec, "secretStoreRefs"):
+            for remote, key, widen in pushed:
+                head = self._tail(_store_key(store, namespace), text(remote, "remoteKey"), ref)
+                if head is not None:
+                    extra: dict[str, AttributeValue] = {"widen": True} if widen else {}
+                    self._gathered.connect(
+                        tail,
+                        head,
+                        EdgeKind.COPIES,
+                        sync=ref,
+                        key=text(remote, "property"),
+                        from_key=key,
+                        refresh_interval=_interval_of(spec),
+                        **extra,
+                    )
+
+    def _store(self, obj: Object, key: tuple[str, str, str], users: set[str]) -> None:
+        """Add a store and the Secrets it logs in with: the ones with the largest blast radius."""
+        kind, namespace, name = key
+        remote = remote_of(obj, self._vaults)
+        ref = refs.k8s(self._gathered.cluster, namespace, kind, name)
+        self._gathered.define(ref, NodeKind.STORE, **_store_attributes(remote))
+        self._gathered.place(ref, namespace)
+        self._gathered.own(ref, owner_of(obj))
+        if remote.provider == "vault" and not remote.known:
+            self._gathered.miss(
+                f"{kind} {name}",
+                f"It reads from {remote.server}, which is the address of no configured vault.",
+                do_now="If it is one of them under another name, add this address to its settings.",
+            )
+        for where, use in _logins(mapping(obj, "spec", "provider"), "spec.provider"):
+            places = {namespace} if namespace else ({where} if where else users)
+            for place in sorted(places):
+                connect_use(self._gathered, ref, kind, use, place)
+
+    def _sync(self, obj: Object, namespace: str) -> Ref:
+        kind = text(obj, "kind")
+        ref = refs.k8s(self._gathered.cluster, namespace, kind, name_of(obj))
+        self._gathered.define(ref, NodeKind.SYNC, **_sync_attributes(obj))
+        self._gathered.place(ref, namespace)
+        self._gathered.own(ref, owner_of(obj))
+        return ref
+
+
+def seconds(duration: str) -> int | None:
+    """Read a Go duration such as `1h0m0s`; None where it is none."""
+    if duration == "0":
+        return 0
+    parts = _DURATION.findall(duration)
+    if not parts or "".join(chain.from_iterable(parts)) != duration:
+        return None
+    try:
+        return round(sum(float(amount) * _UNITS[unit] for amount, unit in parts))
+    except ValueError:
+        return None
+
+
+def _interval_of(spec: Object) -> int:
+    """Seconds until a new value arrives by itself; 0: it does not."""
+    policy = text(spec, "refreshPolicy") or "Periodic"
+    if policy != "Periodic" or flag(spec, "target", "immutable"):
+        return 0
+    said = text(spec, "refreshInterval")
+    found = seconds(said) if said else _HOUR
+    return _HOUR if found is None else found
+
+
+def _sync_attributes(obj: Object) -> dict[str, AttributeValue]:
+    spec = mapping(obj, "spec", "externalSecretSpec") or mapping(obj, "spec")
+    store = mapping(spec, "secretStoreRef")
+    found: dict[str, AttributeValue] = {
+        "refresh_interval": _interval_of(spec),
+        "refresh_policy": text(spec, "refreshPolicy") or "Periodic",
+    }
+    if name := text(store, "name"):
+        found["store"] = f"{text(store, 'kind') or 'SecretStore'}/{name}"
+    if text(obj, "kind") != "PushSecret":
+        found["target"] = text(spec, "target", "name") or name_of(obj)
+        found["creation_policy"] = text(spec, "target", "creationPolicy") or "Owner"
+        found["deletion_policy"] = text(spec, "target", "deletionPolicy") or "Retain"
+        found["templated"] = bool(mapping(spec, "target", "template"))
+    if flag(spec, "target", "immutable"):
+        found["immutable"] = True
+    conditions = list(entries(obj, "status", "conditions"))
+    if conditions:
+        found["ready"] = any(
+            text(condition, "type") == "Ready" and condition_met(condition)
+            for condition in conditions
+        )
+    return found
+
+
+def _store_attributes(remote: Remote) -> dict[str, AttributeValue]:
+    found: dict[str, AttributeValue] = {"provider": remote.provider}
+    if remote.provider == "vault":
+        found |= {"server": remote.server, "vault": remote.store, "mount": remote.mount}
+    return found
+
+
+def _store_key(store: Object, namespace: str) -> tuple[str, str, str]:
+    kind = text(store, "kind") or "SecretStore"
+    return (kind, namespace if kind == "SecretStore" else "", text(store, "name"))
+
+
+def _logins(settings: object, field: str) -> Iterator[tuple[str, Reference]]:
+    """
+    Yield (namespace, use) of each Secret that a provider's settings name.
+
+    Every provider spells it alike: a map with a `name` below a field that ends in `Ref`, the
+    `clientCert` of Vault, or a `caProvider` of type Secret.
+    """
+    if not isinstance(settings, Mapping):
+        return
+    for name, below in settings.items():
+        if not isinstance(name, str) or name in _NOT_SECRETS:
+            continue
+        path = f"{field}.{name}"
+        names_one = name.endswith("Ref") or name == "clientCert"
+        authority = name == "caProvider" and text(below, "type") == "Secret"
+        if (names_one or authority) and (secret := text(below, "name")):
+            yield (
+                text(below, "namespace"),
+                Reference(secret, "storeAuth", path, "", text(below, "key")),
+            )
+        else:
+            yield from _logins(below, path)

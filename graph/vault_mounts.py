@@ -1,0 +1,190 @@
+"""
+Turn the KV version 2 mounts of one Vault or OpenBao into nodes, edges and fingerprints.
+
+Used by `collectors/vault.py` alone; apart from it so that each file is read at one sitting. How the
+mount answers is in `graph/vault_kv.py`; who may read the secrets, in `graph/vault_access.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from graph import refs
+from graph.connections import Connections
+from graph.errors import AccessDeniedError, LocksmithError, NotFoundError
+from graph.fingerprints import Fingerprinter
+from graph.gathered import Gathered
+from graph.model import AttributeValue, EdgeKind, NodeKind, StoredFingerprint
+from graph.owners import owner_named
+from graph.refs import Ref
+from graph.secret_value import SecretValue
+from graph.vault_access import VaultAccess
+from graph.vault_api import stanza
+from graph.vault_kv import KvMetadata, KvMount
+
+_SHOWN = 3  # refused paths that a gap names; the rest is counted
+
+
+@dataclass(frozen=True, slots=True)
+class KvSecret:
+    """A secret and the API path that a policy must allow to read its value."""
+
+    ref: Ref
+    data_path: str
+
+
+def kv_mounts(access: VaultAccess, configured: tuple[str, ...]) -> tuple[str, ...]:
+    """
+    Name the KV version 2 mounts to read, without slashes at their ends; others become gaps.
+
+    Raises:
+        AccessDeniedError, UnavailableError: the store cannot be asked at all.
+    """
+    versions = {
+        path.strip("/"): str((mount.get("options") or {}).get("version", "1"))
+        for path, mount in access.mounted("sys/mounts", "secret").items()
+        if mount.get("type") in {"kv", "generic"}
+    }
+    wanted = [mount.strip("/") for mount in configured] or sorted(versions)
+    if not wanted:
+        access.gathered.miss(
+            f"{access.store}/sys/mounts",
+            f"Vault {access.store} shows the bot no KV mount.",
+            do_now=f"Grant: {stanza('MOUNT/metadata/*', 'read', 'list')}, for each mount.",
+        )
+    for mount in wanted:
+        if versions.get(mount) == "2":
+            continue
+        is_old = mount in versions
+        access.gathered.miss(
+            f"{access.store}/{mount}",
+            f"The mount {mount} of vault {access.store} "
+            + ("is KV version 1, which is not read." if is_old else "was not found."),
+            do_now=f"Run “bao kv enable-versioning {mount}”."
+            if is_old
+            else "Correct `mounts`, or allow the bot to read something in it.",
+        )
+    return tuple(mount for mount in wanted if versions.get(mount) == "2")
+
+
+class SecretReader:
+    """
+    Reads the secrets of one mount into `gathered`.
+
+    Without a `fingerprinter` no value is read: the names of fields come from `subkeys`.
+    """
+
+    def __init__(
+        self,
+        store: str,
+        gathered: Gathered,
+        *,
+        connections: Connections,
+        fingerprinter: Fingerprinter | None,
+        now: datetime,
+    ) -> None:
+        self._store = store
+        self._gathered = gathered
+        self._connections = connections
+        self._fingerprinter = fingerprinter
+        self._now = now
+
+    def read(self, mount: str, *, environment: str) -> list[KvSecret]:
+        """
+        Gather every secret; what was refused inside the mount becomes a gap.
+
+        Raises:
+            AccessDeniedError, UnavailableError: the mount could not be listed at all.
+        """
+        kv = KvMount(self._store, mount, client=lambda: self._connections.vault(self._store))
+        home = refs.vault(self._store, "-", f"Store/{self._store}")
+        part = "data" if self._fingerprinter else "subkeys"
+        listing = _Refusals("Listing", stanza(f"{mount}/metadata/*", "read", "list"))
+        metadata = _Refusals("The metadata", stanza(f"{mount}/metadata/*", "read", "list"))
+        contents = _Refusals("Reading", stanza(f"{mount}/{part}/*", "read"))
+        self._gathered.define(home, NodeKind.STORE, environment=environment)
+        secrets: list[KvSecret] = []
+        for path in kv.paths(listing.add):
+            secret = KvSecret(refs.vault(self._store, mount, path), f"{mount}/data/{path}")
+            secrets.append(secret)
+            self._gathered.define(secret.ref, NodeKind.SECRET, type="kv-v2")
+            self._gathered.connect(secret.ref, home, EdgeKind.STORED_IN)
+            try:
+                known = kv.metadata(path, now=self._now)
+                self._describe(secret.ref, known, environment=environment)
+            except AccessDeniedError as error:
+                metadata.add(path, error)
+                continue
+            except NotFoundError:  # removed since it was listed
+                continue
+            try:
+                self._look_inside(kv, path, secret.ref, known)
+            except AccessDeniedError as error:
+                contents.add(path, error)
+        for refusals in (listing, metadata, contents):
+            refusals.tell(self._gathered, f"{self._store}/{mount}")
+        return secrets
+
+    def _describe(self, secret: Ref, known: KvMetadata, *, environment: str) -> None:
+        custom = known.custom
+        said: dict[str, AttributeValue] = {
+            "version": known.current_version,
+            "versions": tuple(str(version) for version in known.live),
+            "updated": known.updated,
+            "issuer": custom.get("issuer", ""),
+            "environment": custom.get("environment", "") or environment,
+        }
+        given = {name: value for name, value in said.items() if value != ""}
+        self._gathered.define(secret, NodeKind.SECRET, **given)
+        if custom.get("owner", "").strip():
+            owner = owner_named(custom["owner"])
+            self._gathered.own(secret, owner)
+
+    def _look_inside(self, kv: KvMount, path: str, secret: Ref, known: KvMetadata) -> None:
+        if self._fingerprinter is None:
+            if known.current_version in known.live:
+                self._gathered.note(secret, keys=kv.fields(path))
+            return
+        for version in known.live:
+            try:
+                values = kv.values(path, version)
+            except NotFoundError:  # destroyed since its metadata was read
+                continue
+            current = version == known.current_version
+            if current:
+                self._gathered.note(secret, keys=tuple(values))
+            self._fingerprint(secret, values, version, current=current)
+
+    def _fingerprint(
+        self, secret: Ref, values: Mapping[str, SecretValue], version: int, *, current: bool
+    ) -> None:
+        if self._fingerprinter is None:
+            return
+        self._gathered.fingerprints += [
+            StoredFingerprint(fingerprint, secret, key, version, current)
+            for key, value in values.items()
+            for fingerprint in self._fingerprinter.of_stored(value)
+        ]
+
+
+@dataclass(slots=True)
+class _Refusals:
+    """Refusals of one kind in one mount, told as one gap."""
+
+    what: str
+    rule: str
+    paths: list[str] = field(default_factory=list)
+    first: str = ""
+
+    def add(self, path: str, error: LocksmithError) -> None:
+        self.first = self.first or error.happened
+        self.paths.append(path)
+
+    def tell(self, gathered: Gathered, scope: str) -> None:
+        if not self.paths:
+            return
+        more = len(self.paths) - _SHOWN
+        named = ", ".join(self.paths[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        one = len(self.paths) == 1
+        reason = self.first if one else f"{self.what} of {named} in {scope} was refused."
+        gathered.miss(scope, reason, do_now=f"Grant: {self.rule}.", complete=False)

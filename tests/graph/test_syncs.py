@@ -1,0 +1,272 @@
+"""From External Secrets objects to copies: which store, which keys, how long it takes."""
+
+from typing import Any
+
+import pytest
+
+from graph.gathered import Gathered
+from graph.model import Edge, EdgeKind, Observation
+from graph.remotes import KnownVault, vault_path
+from graph.selections import landing
+from graph.syncs import Syncs, seconds
+
+VERSION = "external-secrets.io/v1"
+VAULTS = {"main": KnownVault(("https://vault.example.com",))}
+
+
+def obj(kind: str, name: str, spec: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    where = {} if kind.startswith("Cluster") else {"namespace": "pay"}
+    return {
+        "apiVersion": VERSION,
+        "kind": kind,
+        "metadata": {"name": name, **where, **metadata},
+        "spec": spec,
+    }
+
+
+def store(kind: str = "SecretStore", name: str = "vault", **vault: Any) -> dict[str, Any]:
+    settings = {"server": "https://vault.example.com:443/", "path": "kv", **vault}
+    return obj(kind, name, {"provider": {"vault": settings}})
+
+
+def external(name: str = "db", **spec: Any) -> dict[str, Any]:
+    return obj("ExternalSecret", name, {"secretStoreRef": {"name": "vault"}, **spec})
+
+
+def data(key: str = "pay/db", prop: str = "password", to: str = "PASSWORD") -> dict[str, Any]:
+    return {"secretKey": to, "remoteRef": {"key": key, "property": prop}}
+
+
+def observed(*objects: dict[str, Any]) -> Observation:
+    gathered = Gathered("external_secrets/c", "c")
+    syncs = Syncs(gathered, vaults=VAULTS)
+    for one in objects:
+        syncs.add(one)
+    syncs.finish()
+    return gathered.observation()
+
+
+def edges(found: Observation, kind: EdgeKind = EdgeKind.COPIES) -> list[Edge]:
+    return [edge for edge in found.edges if edge.kind is kind]
+
+
+def copy(found: Observation) -> Edge:
+    (edge,) = edges(found)
+    return edge
+
+
+def test_one_entry_copies_one_field_of_the_configured_vault_to_one_key() -> None:
+    edge = copy(observed(store(), external(data=[data()])))
+    assert (edge.tail, edge.head) == ("vault://main/kv/pay/db", "k8s://c/pay/Secret/db")
+    assert edge.attributes == {
+        "sync": "k8s://c/pay/ExternalSecret/db",
+        "key": "PASSWORD",
+        "from_key": "password",
+        "refresh_interval": 3600,
+    }
+
+
+def test_extract_copies_all_keys_under_their_own_names() -> None:
+    edge = copy(observed(store(), external(dataFrom=[{"extract": {"key": "pay/db"}}])))
+    assert (edge.attributes["key"], edge.attributes["from_key"]) == ("", "")
+    assert "widen" not in edge.attributes
+
+
+def test_extract_with_rewrite_says_that_the_keys_are_others() -> None:
+    rewrite = [{"regexp": {"source": "(.*)", "target": "DB_$1"}}]
+    entry = {"extract": {"key": "pay/db"}, "rewrite": rewrite}
+    assert copy(observed(store(), external(dataFrom=[entry]))).attributes["widen"] is True
+
+
+def test_find_is_a_gap_because_only_the_store_knows() -> None:
+    found = observed(store(), external(dataFrom=[{"find": {"name": {"regexp": "pay.*"}}}]))
+    assert not edges(found)
+    assert [gap.scope for gap in found.gaps] == ["k8s://c/pay/ExternalSecret/db"]
+
+
+def test_the_target_may_have_another_name_or_be_no_secret_at_all() -> None:
+    named = observed(store(), external(data=[data()], target={"name": "other"}))
+    assert copy(named).head == "k8s://c/pay/Secret/other"
+    manifest = {"manifest": {"apiVersion": "v1", "kind": "ConfigMap"}}
+    assert copy(observed(store(), external(data=[data()], target=manifest))).head == (
+        "k8s://c/pay/ConfigMap/db"
+    )
+    assert not edges(observed(store(), external(data=[data()], target={"creationPolicy": "None"})))
+
+
+@pytest.mark.parametrize(
+    ("spec", "interval"),
+    [
+        ({}, 3600),
+        ({"refreshInterval": "15m"}, 900),
+        ({"refreshInterval": "0"}, 0),
+        ({"refreshInterval": "0s"}, 0),
+        ({"refreshPolicy": "CreatedOnce", "refreshInterval": "1m"}, 0),
+        ({"refreshPolicy": "OnChange"}, 0),
+        ({"target": {"immutable": True}}, 0),
+    ],
+)
+def test_the_edge_says_how_long_a_new_value_takes_by_itself(
+    spec: dict[str, Any], interval: int
+) -> None:
+    found = observed(store(), external(data=[data()], **spec))
+    assert copy(found).attributes["refresh_interval"] == interval
+
+
+def test_a_pinned_version_never_arrives() -> None:
+    pinned = {"secretKey": "k", "remoteRef": {"key": "pay/db", "version": "3"}}
+    attributes = copy(observed(store(), external(data=[pinned]))).attributes
+    assert (attributes["version"], attributes["refresh_interval"]) == ("3", 0)
+
+
+@pytest.mark.parametrize(
+    ("duration", "expected"),
+    [
+        ("1h0m0s", 3600),
+        ("90s", 90),
+        ("1.5h", 5400),
+        ("250ms", 0),
+        ("0", 0),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_go_durations_are_read(duration: str, expected: int | None) -> None:
+    assert seconds(duration) == expected
+
+
+def test_an_entry_may_read_from_a_store_of_its_own() -> None:
+    entry = {**data(), "sourceRef": {"storeRef": {"name": "all", "kind": "ClusterSecretStore"}}}
+    found = observed(store("ClusterSecretStore", "all", path="other"), external(data=[entry]))
+    assert copy(found).tail == "vault://main/other/pay/db"
+
+
+@pytest.mark.parametrize(
+    ("server", "namespace", "expected"),
+    [
+        ("http://vault.example.com:443", "", "main"),  # a proxy ends TLS: still the same store
+        ("https://VAULT.example.com", "", "main"),
+        ("https://vault.example.com:8200", "", "vault.example.com:8200"),
+        ("https://vault.example.com", "team-a", "vault.example.com:443~team-a"),
+        ("", "", "unknown"),
+    ],
+)
+def test_a_store_is_the_configured_one_when_address_and_namespace_agree(
+    server: str, namespace: str, expected: str
+) -> None:
+    found = observed(store(server=server, namespace=namespace), external(data=[data()]))
+    assert copy(found).tail == f"vault://{expected}/kv/pay/db"
+    assert bool(found.gaps) is (expected != "main")
+
+
+@pytest.mark.parametrize(
+    ("key", "mount", "version", "expected"),
+    [
+        ("pay/db", "kv", "v2", ("kv", "pay/db")),
+        ("kv/pay/db", "kv", "v2", ("kv", "pay/db")),
+        ("kv/data/pay/db", "kv", "v2", ("kv", "pay/db")),
+        ("kv/data/pay/db", "kv", "v1", ("kv", "data/pay/db")),
+        ("/pay/db", "team/kv", "v2", ("team/kv", "pay/db")),
+        ("kv/data/pay/db", "", "v2", ("kv", "pay/db")),
+        ("team/kv/data/pay/db", "", "v2", ("team/kv", "pay/db")),
+        ("kv/pay/db", "", "v2", ("kv", "pay/db")),
+    ],
+)
+def test_a_remote_key_is_split_as_the_operator_splits_it(
+    key: str, mount: str, version: str, expected: tuple[str, str]
+) -> None:
+    assert vault_path(key, mount=mount, version=version) == expected
+
+
+def test_a_template_moves_values_to_the_keys_that_mention_them() -> None:
+    template = {"template": {"data": {"dsn": "postgres://u:{{ .PASSWORD }}@db", "x": "plain"}}}
+    assert landing("PASSWORD", template) == ("dsn",)
+    assert landing("unused", template) == (None,)
+    merged = {"template": {"mergePolicy": "Merge", **template["template"]}}
+    assert landing("PASSWORD", merged) == ("dsn", "PASSWORD")
+    elsewhere = {"template": {"templateFrom": [{"configMap": {"name": "t"}}]}}
+    assert landing("PASSWORD", elsewhere) == (None,)
+    assert landing("PASSWORD", {"template": {"type": "Opaque"}}) == ("PASSWORD",)
+
+
+def test_a_cluster_external_secret_copies_into_each_selected_namespace() -> None:
+    spec = {
+        "externalSecretName": "db",
+        "namespaceSelectors": [{"matchLabels": {"db": "yes"}}],
+        "namespaces": ["extra"],
+        "externalSecretSpec": {
+            "secretStoreRef": {"name": "vault", "kind": "ClusterSecretStore"},
+            "data": [data()],
+        },
+    }
+    namespaces = [
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": name, "labels": {"db": wanted}},
+        }
+        for name, wanted in (("a", "yes"), ("b", "no"))
+    ]
+    found = observed(
+        *namespaces, store("ClusterSecretStore"), obj("ClusterExternalSecret", "all", spec)
+    )
+    assert {edge.head for edge in edges(found)} == {
+        "k8s://c/a/Secret/db",
+        "k8s://c/extra/Secret/db",
+    }
+
+
+def test_a_push_secret_copies_the_other_way() -> None:
+    spec = {
+        "selector": {"secret": {"name": "db"}},
+        "secretStoreRefs": [{"name": "vault"}],
+        "data": [
+            {"match": {"secretKey": "p", "remoteRef": {"remoteKey": "pay/db", "property": "x"}}}
+        ],
+    }
+    edge = copy(observed(store(), obj("PushSecret", "push", spec)))
+    assert (edge.tail, edge.head) == ("k8s://c/pay/Secret/db", "vault://main/kv/pay/db")
+    assert (edge.attributes["from_key"], edge.attributes["key"]) == ("p", "x")
+
+
+def test_a_store_uses_the_secrets_that_it_logs_in_with() -> None:
+    auth = {
+        "appRole": {"roleRef": {"name": "role", "key": "id"}, "secretRef": {"name": "sid"}},
+        "kubernetes": {"serviceAccountRef": {"name": "not-a-secret"}},
+    }
+    authority = {"type": "Secret", "name": "ca", "key": "tls.crt"}
+    found = observed(store(auth=auth, caProvider=authority))
+    assert {edge.head.rpartition("/")[2] for edge in edges(found, EdgeKind.CONSUMES)} == {
+        "role",
+        "sid",
+        "ca",
+    }
+
+
+def test_a_login_of_a_cluster_store_lies_in_its_namespace_or_in_those_that_use_it() -> None:
+    auth = {"tokenSecretRef": {"name": "t"}}
+    by_user = external(
+        data=[data()], secretStoreRef={"name": "vault", "kind": "ClusterSecretStore"}
+    )
+    found = observed(store("ClusterSecretStore", auth=auth), by_user)
+    assert edges(found, EdgeKind.CONSUMES)[0].head == "k8s://c/pay/Secret/t"
+    fixed = {"tokenSecretRef": {"name": "t", "namespace": "ops"}}
+    found = observed(store("ClusterSecretStore", auth=fixed), by_user)
+    assert edges(found, EdgeKind.CONSUMES)[0].head == "k8s://c/ops/Secret/t"
+
+
+def test_what_cannot_be_traced_is_a_gap() -> None:
+    aws = obj("SecretStore", "vault", {"provider": {"aws": {"service": "SecretsManager"}}})
+    assert "aws" in observed(aws, external(data=[data()])).gaps[0].reason
+    assert "not seen" in observed(external(data=[data()])).gaps[0].reason
+
+
+def test_the_kubernetes_provider_copies_from_this_cluster() -> None:
+    spec = {"provider": {"kubernetes": {"remoteNamespace": "shared"}}}
+    found = observed(obj("SecretStore", "vault", spec), external(data=[data("db")]))
+    assert copy(found).tail == "k8s://c/shared/Secret/db"
+
+
+def test_objects_with_null_fields_do_not_crash() -> None:
+    for kind in ("ExternalSecret", "ClusterExternalSecret", "PushSecret", "SecretStore"):
+        assert observed({**obj(kind, "x", {}), "spec": None}).nodes
