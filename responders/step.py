@@ -10,8 +10,9 @@ receipts are checkpointed and shown.
 The module docstring of a member holds an `Example::` in YAML (settings) and a `Source:` line.
 """
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -21,7 +22,7 @@ from pydantic import BaseModel, ConfigDict
 
 from graph.collector import Permission
 from graph.connections import Connections
-from graph.errors import RefusedError
+from graph.errors import LocksmithError, RefusedError, UnavailableError
 from graph.fingerprints import Fingerprinter
 
 Fact = str | int | float | bool | None | list[str]
@@ -69,6 +70,14 @@ class StepContext:
     progress: Callable[[str], None]
     now: Callable[[], datetime]
     deadline: datetime
+
+    def attempts(self, *, seconds: float, every: float = 1.0) -> Iterator[None]:
+        """Yield at once, then every `every` seconds until `seconds` or the deadline are over."""
+        end = time.monotonic() + min(seconds, (self.deadline - self.now()).total_seconds())
+        yield
+        while (rest := end - time.monotonic()) > 0:
+            time.sleep(min(every, rest))
+            yield
 
 
 class StepSettings(BaseModel):
@@ -121,3 +130,23 @@ class Step(ABC, Generic[SettingsT]):
 
 
 AnyStep = Step[Any]
+
+
+def judged(look: Callable[[], Verdict], context: StepContext, *, patience: float = 15.0) -> Verdict:
+    """
+    Take an independent look; what stands in its way makes UNKNOWN, never a guess.
+
+    An endpoint that is not reachable is asked again for `patience` seconds.
+    """
+    trouble: LocksmithError | None = None
+    for _ in context.attempts(seconds=patience, every=1.0):
+        try:
+            return look()
+        except UnavailableError as error:
+            trouble = error
+        except LocksmithError as error:
+            trouble = error
+            break
+    sentence = trouble.happened if trouble else "There was no time left to look."
+    facts: dict[str, Fact] = {"do_now": trouble.do_now} if trouble and trouble.do_now else {}
+    return Verdict(VerdictKind.UNKNOWN, f"Could not be looked at: {sentence}", facts)

@@ -1,0 +1,24 @@
+"""
+Closes an incident by its exit gate: by itself when all is proven, else not.
+
+With a waiver a named person closes it instead (`desk.py`), and the reason is kept.
+"""
+
+from responders.evidence import gate
+from responders.incident import IncidentState
+from responders.records import IncidentRecords
+
+
+def close_if_proven(records: IncidentRecords, incident_id: str) -> bool:
+    """Close a verified incident whose gate is open; False where something is missing."""
+    case = records.case(incident_id)
+    if case.state is not IncidentState.VERIFIED or not gate(case).open:
+        return False
+    radius = case.blast_radius
+    return records.close(
+        incident_id,
+        f"Closed with proof: {len(radius.copies) + len(radius.secrets)} copies replaced, "
+        f"{len(radius.consumers)} consumers on the new value, the old value refused.",
+        only_from=frozenset({IncidentState.VERIFIED}),
+        facts={"plan_hash": case.plan.hash if case.plan else ""},
+    )

@@ -1,0 +1,278 @@
+"""
+Durable runs on DBOS Transact: one workflow per start of an approved plan, one per paging.
+
+DBOS remembers that a workflow has to be finished, on our own database; what was done is in our
+rows (`journal`), so that a workflow may be run again from its start at any time. Each process
+has an executor name of its own and a lease; a process that is dead loses its workflows to the
+next one that looks (`_look_after`), which is also how a restart after kill -9 resumes. Workflow
+arguments are ids only. DBOS is one per process, so there is one launched engine per process.
+
+Source: https://docs.dbos.dev/python/reference/dbos-class (configuration, workflows, recovery).
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+import structlog
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
+from sqlalchemy import make_url
+
+from graph.connections import Connections
+from graph.errors import LocksmithError
+from graph.fingerprints import Fingerprinter
+from responders.closing import close_if_proven
+from responders.incident import OPEN_STATES, Case, IncidentState, PlannedStep
+from responders.journal import Run
+from responders.leases import Leases, new_executor
+from responders.limits import EngineSettings
+from responders.records import IncidentRecords
+from responders.runner import StepRunner, Tools, sentence_of
+from responders.step import AnyStep
+from responders.switchboard import Switchboard, owners_to_page
+
+_log = structlog.get_logger()
+
+# Grows only when the order of durable steps inside a workflow changes: DBOS resumes a workflow
+# only under the version that began it, and a run must survive an upgrade of ours.
+WORKFLOWS_VERSION = "locksmith-workflows-1"
+
+_ENDED = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
+_TICK_SECONDS = 2.0
+
+
+def _pass_by(point: str) -> None:
+    """Tell nobody: only the crash tests listen."""
+
+
+class RunEngine:
+    """Starts, resumes and takes over runs. `passing` is told each point that a run passes."""
+
+    def __init__(
+        self,
+        records: IncidentRecords,
+        *,
+        steps: Mapping[str, AnyStep],
+        connections: Connections,
+        fingerprinter: Fingerprinter,
+        switchboard: Switchboard,
+        settings: EngineSettings,
+        database_url: str,
+        now: Callable[[], datetime],
+        default_owner: str = "team:security",
+        passing: Callable[[str], None] = _pass_by,
+    ) -> None:
+        self.settings = settings
+        self._records = records
+        self._journal = records.journal
+        self._switchboard = switchboard
+        self._database_url = database_url
+        self._default_owner = default_owner
+        self._passing = passing
+        self._executor = new_executor()
+        self._leaving = threading.Event()
+        self._wake = threading.Event()
+        self._launched = False
+        self._paged: set[str] = set()
+        lease = timedelta(seconds=settings.lease_seconds)
+        self._leases = Leases(records.ledger, self._executor, lease=lease)
+        self._next_beat: datetime | None = None
+        self._now = now
+        self._runner = StepRunner(
+            self._journal,
+            Tools(steps, connections, fingerprinter, now),
+            settings,
+            executor=self._executor,
+            leaving=self._leaving,
+            passing=passing,
+        )
+        self._housekeeper = threading.Thread(
+            target=self._keep_house, name="locksmith-housekeeping", daemon=True
+        )
+
+    def launch(self) -> None:
+        """Begin: take over what dead processes left, then keep house until `stop`."""
+        self._leases.beat()
+        DBOS(config=self._config())
+        self._run_plan = _workflow("locksmith.run", self._run_plan_workflow)
+        self._undo_plan = _workflow("locksmith.undo", self._undo_plan_workflow)
+        self._page = _workflow("locksmith.page", self._page_workflow)
+        self._resolve = _workflow("locksmith.resolve", self._resolve_workflow)
+        DBOS.launch()
+        self._launched = True
+        self._housekeeper.start()
+        _log.info("engine.launched", executor=self._executor, mode=str(self.settings.mode))
+
+    def stop(self, seconds: int = 10) -> None:
+        """
+        End: let steps in flight come to a commit for `seconds`, then leave.
+
+        What is not finished stays pending and is taken up by the next process.
+        """
+        if not self._launched:
+            return
+        self._launched = False
+        self._leaving.set()
+        self._wake.set()
+        self._housekeeper.join(timeout=seconds)
+        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=seconds)
+        self._leases.end()
+
+    def start(self, plan_id: str) -> None:
+        """
+        Start or continue the run of an approved plan; harmless to repeat.
+
+        In a process whose engine is not launched nothing happens here: the process that serves
+        finds the running incident within seconds.
+        """
+        if not self._launched:
+            return
+        run = self._journal.run(plan_id)
+        workflow = self._undo_plan if run.undoing else self._run_plan
+        with SetWorkflowID(run.workflow_id):
+            DBOS.start_workflow(workflow, plan_id)
+
+    def page(self, case: Case) -> None:
+        """Reach the owners, durably and once per opening."""
+        workflow_id = f"page:{case.id}:{int(case.clocks.reported.timestamp())}"
+        if not self._launched or workflow_id in self._paged:
+            return
+        with SetWorkflowID(workflow_id):
+            DBOS.start_workflow(self._page, case.id)
+        self._paged.add(workflow_id)
+
+    def call_off(self, case: Case) -> None:
+        """Tell the pagers that it is over."""
+        if not self._launched or case.closed_at is None:
+            return
+        with SetWorkflowID(f"resolve:{case.id}:{int(case.closed_at.timestamp())}"):
+            DBOS.start_workflow(self._resolve, case.id)
+
+    def _run_plan_workflow(self, plan_id: str) -> str:
+        run = self._journal.run(plan_id)
+        for step in run.plan.steps:
+            if not DBOS.run_step({"name": step.id}, self._runner.run, run, step):
+                return "stopped"
+        DBOS.run_step({"name": "finish"}, self._finish, run)
+        return "finished"
+
+    def _undo_plan_workflow(self, plan_id: str) -> str:
+        run = self._journal.run(plan_id)
+        for step in reversed(run.plan.steps):
+            if step.reversible and not DBOS.run_step(
+                {"name": f"undo {step.id}"}, self._undo_step, run, step
+            ):
+                return "stopped"
+        DBOS.run_step({"name": "undone"}, self._end_undo, run)
+        return "undone"
+
+    def _page_workflow(self, incident_id: str) -> str:
+        for owner in owners_to_page(self._records.case(incident_id), self._default_owner):
+            DBOS.run_step({"name": f"page {owner}"}, self._page_owner, incident_id, owner)
+        return "paged"
+
+    def _resolve_workflow(self, incident_id: str) -> str:
+        DBOS.run_step({"name": "resolve"}, self._call_off, incident_id)
+        return "called off"
+
+    def _finish(self, run: Run) -> bool:
+        self._passing("finish")
+        self._journal.finish(run.plan_id)
+        self._passing("finished")
+        closed = close_if_proven(self._records, run.incident_id)
+        self._passing("closed")
+        if closed:
+            self._switchboard.resolve(self._records.case(run.incident_id))
+        return closed
+
+    def _undo_step(self, run: Run, step: PlannedStep) -> bool:
+        try:
+            self._runner.undo(run, step)
+        except LocksmithError as error:
+            because = f"“{step.title}” could not be undone: {sentence_of(error)}"
+            self._halt(run, because)
+            return False
+        return True
+
+    def _end_undo(self, run: Run) -> None:
+        self._halt(run, "What can be undone is undone. Make a new plan to go on.")
+
+    def _halt(self, run: Run, because: str) -> None:
+        self._journal.halt(
+            run.incident_id, because, actor="locksmith", kind="stopped", number=run.number
+        )
+
+    def _page_owner(self, incident_id: str, owner: str) -> bool:
+        return self._switchboard.page(self._records.case(incident_id), owner)
+
+    def _call_off(self, incident_id: str) -> None:
+        self._switchboard.resolve(self._records.case(incident_id))
+
+    def _keep_house(self) -> None:
+        while not self._leaving.is_set():
+            try:
+                self._look_after()
+            except Exception as error:  # noqa: BLE001 - the worker loop: the next round may do better
+                _log.warning("housekeeping.failed", kind=type(error).__name__)
+            self._wake.wait(min(_TICK_SECONDS, self.settings.lease_seconds / 3))
+
+    def _look_after(self) -> None:
+        """Do everything that must happen without anybody asking for it."""
+        if self._next_beat is None or self._now() >= self._next_beat:
+            self._leases.beat()
+            self._next_beat = self._now() + timedelta(seconds=self.settings.lease_seconds / 3)
+        self._take_over()
+        self._records.ballot.expire_due()
+        for run in self._journal.running():
+            self._reconcile(run)
+        for case in self._records.cases(tuple(OPEN_STATES)):
+            self.page(case)
+            if case.state is IncidentState.VERIFIED and close_if_proven(self._records, case.id):
+                _log.info("incident.closed", incident=case.id)
+        for incident_id in self._journal.pages.over():
+            self.call_off(self._records.case(incident_id))
+
+    def _take_over(self) -> None:
+        for dead in self._leases.dead():
+            pending = DBOS.list_workflows(status="PENDING", executor_id=dead, load_input=False)
+            if pending:
+                DBOS.resume_workflows([found.workflow_id for found in pending])
+                _log.warning("runs.taken_over", of=dead, runs=len(pending))
+            self._leases.forget(dead)
+
+    def _reconcile(self, run: Run) -> None:
+        """Start what was approved but never started; stop what ended without saying why."""
+        status = DBOS.get_workflow_status(run.workflow_id)
+        if status is None:
+            self.start(run.plan_id)
+        elif status.status in _ENDED:
+            self._halt(run, "The run ended without a result; the log tells why. Retry it.")
+
+    def _config(self) -> DBOSConfig:
+        return DBOSConfig(
+            name="locksmith",
+            system_database_url=_system_database(self._database_url),
+            application_version=WORKFLOWS_VERSION,
+            executor_id=self._executor,
+            serializer=DBOSPortableJSONSerializer(),
+            enable_otlp=False,
+            log_level="WARNING",
+        )
+
+
+def _workflow(name: str, body: Callable[[str], str]) -> Callable[[str], str]:
+    """Register a method as a workflow; DBOS marks functions, and methods cannot be marked."""
+
+    def workflow(subject: str) -> str:
+        return body(subject)
+
+    return DBOS.workflow(name=name)(workflow)
+
+
+def _system_database(database_url: str) -> str:
+    """Use PostgreSQL as it is; for SQLite a sibling file, so that two writers do not collide."""
+    url = make_url(database_url)
+    if url.get_backend_name() != "sqlite":
+        return url.set(drivername="postgresql").render_as_string(hide_password=False)
+    path = str(url.database).removesuffix(".db")
+    return f"sqlite:///{path}-runs.db"

@@ -1,0 +1,92 @@
+"""
+An incident on paper: the closing proof and the timeline, as Markdown and as JSON. Pure.
+
+Times are UTC with dates; every line of the timeline carries its number in the audit chain. The
+text never held a value of a secret, because no row does.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from responders.evidence import Proof, evidence, gate
+from responders.incident import Case
+
+_CLOCKS = ("exposed", "reported", "contained", "rotated", "proven_dead")
+
+
+def markdown(case: Case) -> str:
+    """Write the report that is filed with the incident."""
+    found = evidence(case)
+    lines = [
+        f"# {case.id}: {case.title}",
+        "",
+        f"- State: {case.state}",
+        f"- Severity: {case.severity} ({'; '.join(case.severity_reasons)})",
+        f"- Credential: {case.detector_name}, `{case.credential}`",
+        *(f"- Stored in: `{secret}` {key}" for secret, key in case.blast_radius.secrets),
+        f"- Owners: {_listed(claim.owner for claim in case.blast_radius.owners)}",
+        f"- Opened: {_moment(case.opened_at)}; closed: {_moment(case.closed_at)}",
+        "",
+        "## Clocks",
+        "",
+        *(f"- {name.replace('_', ' ')}: {_moment(getattr(case.clocks, name))}" for name in _CLOCKS),
+        "",
+        "## Seen in",
+        "",
+        *(
+            f"- {each.where_name or each.where or 'an unnamed place'}, {_moment(each.seen_at)}"
+            f"{', removed: ' + each.removed if each.removed else ''}"
+            for each in case.sightings
+        ),
+        "",
+        *_proofs("Copies", found.copies),
+        *_proofs("Consumers", found.consumers),
+        *_proofs("The old value", [found.old_value]),
+        *_proofs("Steps", found.steps),
+        "## Not seen",
+        "",
+        *(f"- {gap.scope}: {gap.reason}" for gap in case.blast_radius.gaps),
+        "- The access log since the exposure was not read: no access log is connected.",
+        "",
+        "## Timeline",
+        "",
+        "| # | time (UTC) | what | who | |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {each.sequence} | {each.at:%Y-%m-%d %H:%M:%S} | {each.kind} | {_cell(each.actor)} "
+            f"| {_cell(each.sentence)} |"
+            for each in case.timeline
+        ),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def as_json(case: Case) -> dict[str, Any]:
+    """Return the whole case with its proof and its exit gate, as plain JSON types."""
+    found: dict[str, Any] = orjson.loads(orjson.dumps(case, option=orjson.OPT_UTC_Z))
+    found["evidence"] = orjson.loads(orjson.dumps(evidence(case)))
+    found["missing"] = list(gate(case).missing)
+    return found
+
+
+def _proofs(title: str, proofs: Iterable[Proof]) -> list[str]:
+    listed = [
+        f"- [{'x' if proof.proven else ' '}] {proof.subject}: {proof.sentence}" for proof in proofs
+    ]
+    return [f"## {title}", "", *(listed or ["- none"]), ""]
+
+
+def _moment(at: datetime | None) -> str:
+    return "not yet" if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "nobody is named"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,88 @@
+"""
+Which processes are alive: each one that runs plans says so every few seconds.
+
+A process is dead when its lease ran out, or at once when it ran on this host and its process id
+is gone; then another one takes its runs over. Part of the room's only SQL.
+"""
+
+import os
+import secrets
+import socket
+from datetime import datetime, timedelta
+from itertools import count
+
+from sqlmodel import Session, col, select
+
+from responders.ledger import Ledger
+from responders.tables import ExecutorLeaseRow
+
+LIVE = timedelta(seconds=30)
+
+_HOST = socket.gethostname()
+_NONCE = secrets.token_hex(4)  # tells this process from an older one with the same number
+_numbers = count(1)
+
+
+def new_executor() -> str:
+    """Name one engine of this process, unlike any other that ever was."""
+    return f"{_HOST}-{os.getpid()}-{_NONCE}-{next(_numbers)}"
+
+
+class Leases:
+    """The heartbeat of one process, and who else has stopped."""
+
+    def __init__(self, ledger: Ledger, executor: str, *, lease: timedelta = LIVE) -> None:
+        self._ledger = ledger
+        self._executor = executor
+        self._lease = lease
+
+    def beat(self) -> None:
+        """Say that this process lives."""
+        with self._ledger.transaction() as transaction:
+            row = transaction.session.get(ExecutorLeaseRow, self._executor) or ExecutorLeaseRow(
+                executor=self._executor, host=_HOST, pid=os.getpid(), alive_at=transaction.now
+            )
+            row.alive_at = transaction.now
+            transaction.session.add(row)
+
+    def end(self) -> None:
+        """Give the lease back, so that others need not wait for it to run out."""
+        self.forget(self._executor)
+
+    def forget(self, executor: str) -> None:
+        with self._ledger.transaction() as transaction:
+            row = transaction.session.get(ExecutorLeaseRow, executor)
+            if row is not None:
+                transaction.session.delete(row)
+
+    def dead(self) -> tuple[str, ...]:
+        """Name the processes that stopped without giving their lease back."""
+        query = select(ExecutorLeaseRow).where(col(ExecutorLeaseRow.executor) != self._executor)
+        now = self._ledger.now()
+        with self._ledger.reading() as session:
+            rows = session.exec(query).all()
+            return tuple(row.executor for row in rows if not _lives(row, now, self._lease))
+
+
+def is_live(session: Session, executor: str, now: datetime, lease: timedelta) -> bool:
+    row = session.get(ExecutorLeaseRow, executor)
+    return row is not None and _lives(row, now, lease)
+
+
+def _lives(row: ExecutorLeaseRow, now: datetime, lease: timedelta) -> bool:
+    if row.alive_at + lease < now:
+        return False
+    return row.host != _HOST or _process_lives(row.pid, row.executor)
+
+
+def _process_lives(pid: int, executor: str) -> bool:
+    """Ask the kernel; a former process of our own number (always 1 in a container) is gone."""
+    if pid == os.getpid():
+        return _NONCE in executor
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

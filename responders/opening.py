@@ -1,0 +1,194 @@
+"""
+Opens, joins or reopens: what a report does to the rows of its credential's incident.
+
+One credential has one open incident: its identities are unique while it is open. A later report
+of the same value joins it; after closing it reopens, because then something is wrong again. Part
+of the room's only SQL; called inside a transaction of `records`.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlmodel import Session, col, select
+
+from graph.queries.blast_radius import BlastRadius, to_json
+from responders import codec
+from responders.incident import IncidentState, LeakReport, Severity
+from responders.ledger import Transaction
+from responders.tables import IncidentFingerprintRow, IncidentRow, PageRow, SightingRow
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: nothing that looks like another
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A report together with what was thought about it, ready to be written."""
+
+    report: LeakReport
+    title: str
+    credential: str
+    fingerprint_short: str
+    identities: tuple[str, ...]  # what makes a second report the same credential
+    severity: Severity
+    severity_reasons: tuple[str, ...]
+    blast_radius: BlastRadius
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    incident_id: str
+    outcome: Literal["opened", "joined", "reopened"]
+
+
+def open_or_join(transaction: Transaction, opening: Opening) -> Opened:
+    """Write the report: a new incident, a sighting of an open one, or a reopened one."""
+    session, report = transaction.session, opening.report
+    known = select(IncidentFingerprintRow).where(
+        col(IncidentFingerprintRow.identity).in_(opening.identities)
+    )
+    rows = session.exec(known.order_by(col(IncidentFingerprintRow.id).desc())).all()
+    still_open = next((row for row in rows if row.open_key), None)
+    found = still_open or next(iter(rows), None)
+    if found is None:
+        incident_id = _insert_incident(transaction, opening)
+        outcome: Literal["opened", "joined", "reopened"] = "opened"
+    else:
+        incident_id = found.incident_id
+        outcome = "joined" if still_open else "reopened"
+    fresh = _add_sighting(transaction, incident_id, report)
+    _add_identities(session, incident_id, opening.identities)
+    place = report.where_name or report.where or "an unnamed place"
+    if outcome == "reopened":
+        _reopen(transaction, incident_id, opening)
+    elif outcome == "joined" and fresh:
+        transaction.incident(incident_id)
+        sentence = f"The same value was seen again in {place}."
+        transaction.log(incident_id, "sighted", sentence, actor=report.reporter)
+    return Opened(incident_id, outcome)
+
+
+def _insert_incident(transaction: Transaction, opening: Opening) -> str:
+    report = opening.report
+    incident_id = "inc-" + "".join(secrets.choice(_ALPHABET) for _ in range(6))
+    transaction.session.add(
+        IncidentRow(
+            id=incident_id,
+            title=opening.title,
+            state=IncidentState.OPEN,
+            severity=opening.severity,
+            severity_reasons=list(opening.severity_reasons),
+            detector=report.detector,
+            detector_name=report.detector_name,
+            credential=opening.credential,
+            fingerprint_short=opening.fingerprint_short,
+            named_ref=report.named_ref,
+            identity_facts=codec.facts_to_json(report.identity_facts),
+            matches=codec.matches_to_json(report.matches),
+            blast_radius=to_json(opening.blast_radius),
+            reporter=codec.person_to_json(report.reporter),
+            drill=report.drill,
+            opened_at=transaction.now,
+            exposed_at=report.exposed_at or report.seen_at,
+            reported_at=report.reported_at,
+        )
+    )
+    transaction.session.flush()
+    transaction.incident(incident_id)
+    place = report.where_name or report.where or "an unnamed place"
+    transaction.log(
+        incident_id,
+        "reported",
+        f"{report.detector_name} reported in {place}.",
+        actor=report.reporter,
+        facts={"where": report.where, "note": report.note},
+    )
+    transaction.log(
+        incident_id,
+        "opened",
+        f"Opened as {opening.severity}: {opening.title}.",
+        facts={"credential": opening.credential, "because": list(opening.severity_reasons)},
+    )
+    if report.matches:
+        places = sorted({f"{match.secret}#{match.key}" for match in report.matches})
+        transaction.log(
+            incident_id,
+            "matched",
+            f"It is {', '.join(places)}.",
+            facts={"matches": codec.matches_to_json(report.matches)},
+        )
+    return incident_id
+
+
+def _reopen(transaction: Transaction, incident_id: str, opening: Opening) -> None:
+    row = transaction.incident(incident_id)
+    report, since = opening.report, row.closed_at
+    regression = f"regression: it was {row.state} on {since or transaction.now:%Y-%m-%d}"
+    row.state, row.closed_at, row.plan_id = IncidentState.OPEN, None, ""
+    row.waiver = row.stopped_because = ""
+    row.severity = opening.severity
+    row.severity_reasons = [regression, *opening.severity_reasons]
+    row.matches = codec.matches_to_json(report.matches)
+    row.identity_facts = codec.facts_to_json(report.identity_facts)
+    row.blast_radius = to_json(opening.blast_radius)
+    row.exposed_at, row.reported_at = report.exposed_at or report.seen_at, report.reported_at
+    row.contained_at = row.rotated_at = row.proven_dead_at = None
+    transaction.session.add(row)
+    for page in transaction.session.exec(select(PageRow).where(PageRow.incident_id == incident_id)):
+        transaction.session.delete(page)  # they are paged anew; the audit log keeps the old ones
+    transaction.log(
+        incident_id,
+        "reopened",
+        f"The same value was seen again after the incident was over ({regression}).",
+        actor=report.reporter,
+        facts={"where": report.where},
+    )
+
+
+def _add_sighting(transaction: Transaction, incident_id: str, report: LeakReport) -> bool:
+    """Add it once per delivery; False where this very report was written before."""
+    once = f"{report.where}|{report.reporter.identity}|{report.reported_at.isoformat()}"
+    known = select(SightingRow).where(
+        SightingRow.incident_id == incident_id, SightingRow.once == once
+    )
+    if transaction.session.exec(known).first():
+        return False
+    transaction.session.add(
+        SightingRow(
+            incident_id=incident_id,
+            once=once,
+            where=report.where,
+            where_name=report.where_name,
+            seen_at=report.seen_at or report.reported_at,
+            reporter=codec.person_to_json(report.reporter),
+            author=codec.person_to_json(report.author) if report.author else None,
+            note=report.note,
+        )
+    )
+    return True
+
+
+def _add_identities(session: Session, incident_id: str, identities: Sequence[str]) -> None:
+    """Hold `identities` for this open incident; what another open one holds stays with it."""
+    query = select(IncidentFingerprintRow).where(
+        col(IncidentFingerprintRow.identity).in_(identities)
+    )
+    rows = session.exec(query).all()
+    ours = {row.identity: row for row in rows if row.incident_id == incident_id}
+    held = {row.identity for row in rows if row.open_key and row.incident_id != incident_id}
+    for identity in identities:
+        row = ours.get(identity) or IncidentFingerprintRow(
+            incident_id=incident_id, identity=identity
+        )
+        row.open_key = None if identity in held else identity
+        session.add(row)
+    session.flush()
+
+
+def free_identities(session: Session, incident_id: str) -> None:
+    """Let a later report of the same value open or reopen an incident."""
+    query = select(IncidentFingerprintRow).where(IncidentFingerprintRow.incident_id == incident_id)
+    for row in session.exec(query).all():
+        row.open_key = None
+        session.add(row)

@@ -1,0 +1,118 @@
+"""
+Pages by mentioning a user or a user group in a Slack channel, or by a direct message.
+
+A mention is the weakest pager there is (it does not ring), so it serves as the first, friendly
+tier, and where nothing else is configured. Confirmed means: Slack stored the message. Slack has no
+idempotency key, and the SDK's default retry posts twice when an answer gets lost, so nothing is
+retried here; a page whose answer got lost is "not confirmed", and the next route is tried.
+
+Example::
+
+    kind: slack
+    bot_token: xoxb-from-a-secret-file
+    channel: C0123456789
+    group: S0123456789
+
+Source: https://docs.slack.dev/reference/methods/chat.postMessage and
+https://docs.slack.dev/messaging/formatting-message-text (escape &, <, > and nothing else).
+"""
+
+import http.client
+from typing import ClassVar, Self
+
+import structlog
+from pydantic import ConfigDict, Field, SecretStr, model_validator
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from responders.pager import Page, Pager, PageReceipt, PagerSettings
+
+log = structlog.get_logger()
+
+_ICONS = {"critical": ":rotating_light:", "error": ":rotating_light:", "warning": ":warning:"}
+_LONGEST = 3000  # characters; Slack cuts a section's text there
+
+
+class SlackPagerSettings(PagerSettings):
+    """`channel` is where to post, or `user` whom to write to directly; ids, not names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    bot_token: SecretStr
+    base_url: str = "https://slack.com/api/"
+    channel: str = ""
+    user: str = Field(default="", pattern=r"^([UW][A-Z0-9]+)?$")
+    group: str = Field(default="", pattern=r"^(S[A-Z0-9]+)?$")
+    timeout: int = Field(default=10, ge=1, le=60)
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Self:
+        if not (self.channel or self.user):
+            raise ValueError("a Slack pager needs a `channel` or a `user`")
+        return self
+
+
+class SlackPager(Pager[SlackPagerSettings]):
+    """One channel with a mention, or one person's direct messages."""
+
+    name: ClassVar[str] = "slack"
+    Settings = SlackPagerSettings
+
+    def page(self, page: Page) -> PageReceipt:
+        icon = _ICONS.get(page.severity, ":information_source:")
+        lines = [f"{icon} {self._mention()}*{escape(page.summary)}*"]
+        lines += [f"• {escape(name)}: {escape(value)}" for name, value in page.details]
+        return self._post(page, lines)
+
+    def resolve(self, page: Page) -> PageReceipt:
+        return self._post(page, [f":white_check_mark: Over: {escape(page.summary)}"])
+
+    def _mention(self) -> str:
+        if self.settings.group:
+            return f"<!subteam^{self.settings.group}> "
+        # A direct message needs no mention: it notifies by itself.
+        return f"<@{self.settings.user}> " if self.settings.user and self.settings.channel else ""
+
+    def _post(self, page: Page, lines: list[str]) -> PageReceipt:
+        where = self.settings.channel or self.settings.user
+        if page.link:
+            lines.append(f"<{escape(page.link)}|Open incident {escape(page.incident_id)}>")
+        client = WebClient(
+            token=self.settings.bot_token.get_secret_value(),
+            base_url=self.settings.base_url.rstrip("/") + "/",
+            timeout=self.settings.timeout,
+            retry_handlers=[],
+        )
+        try:
+            client.chat_postMessage(
+                channel=where,
+                text="\n".join(lines)[:_LONGEST],
+                mrkdwn=True,
+                parse="none",
+                link_names=False,
+                unfurl_links=False,
+                unfurl_media=False,
+            )
+        except SlackApiError as error:
+            return _refused(page, f"Slack refused the page: {_word(error)}.")
+        except (SlackClientError, OSError, http.client.HTTPException):
+            return _refused(page, "Slack did not answer; whether the page arrived is not known.")
+        log.info("page.taken", pager=self.name, owner=page.owner)
+        return PageReceipt(confirmed=True, sentence=f"Slack took the page for {where}.")
+
+
+def escape(text: str) -> str:
+    """Make outside text harmless in mrkdwn: no mention, no link, no channel-wide call."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _word(error: SlackApiError) -> str:
+    """Take Slack's machine word ("channel_not_found"); an odd answer may hold anything."""
+    answer = error.response
+    word = answer.get("error") if hasattr(answer, "get") else None
+    return word if isinstance(word, str) and word.isidentifier() else "an unexpected answer"
+
+
+def _refused(page: Page, sentence: str) -> PageReceipt:
+    log.warning("page.refused", pager="slack", owner=page.owner, why=sentence)
+    return PageReceipt(confirmed=False, sentence=sentence)

@@ -1,0 +1,126 @@
+"""
+What `{secret}`, `{issuer}`, `{copies}` … in a playbook stand for in one incident. Pure.
+
+A fact that is not known is absent: a setting that is nothing but this placeholder is then left
+out, so that the step's own default counts, or its schema says what is missing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from graph.model import Match
+from graph.queries.blast_radius import BlastRadius
+from graph.refs import parse, with_key
+from responders.playbook import PLACEHOLDER, Setting, StoreKind
+
+Value = str | int | list[str]
+Values = dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class LeakFacts:
+    """
+    What is known of the leaked credential beside its blast radius.
+
+    `current_versions` maps secrets to the version that is current now (None: no versions).
+    """
+
+    incident_id: str
+    detector: str
+    credential: str
+    store_kind: StoreKind
+    matches: tuple[Match, ...] = ()
+    issuer: str = ""
+    accessor: str = ""
+    where: str = ""
+    named_ref: str = ""
+    current_versions: Mapping[str, int | None] = field(default_factory=dict)
+
+    @property
+    def stale(self) -> bool:
+        """Whether every place that is known to hold the value holds a newer one now."""
+        return bool(self.matches) and not any(match.current for match in self.matches)
+
+
+def values_for(
+    facts: LeakFacts,
+    radius: BlastRadius,
+    *,
+    workloads: Sequence[str],
+    at: tuple[str, str] | None = None,
+) -> Values:
+    """Collect what is known; `at` is the (secret, key) in question, else the first one."""
+    secret, key = at or next(((str(one), key) for one, key in radius.secrets), ("", ""))
+    found: dict[str, Value | None] = {
+        "incident": facts.incident_id,
+        "detector": facts.detector,
+        "credential": facts.credential,
+        "issuer": facts.issuer or None,
+        "store": store_name(secret or facts.issuer) or None,
+        "accessor": facts.accessor or None,
+        "secret": secret or None,
+        "field": key or None,
+        "leaked_version": _leaked_version(facts, secret, key),
+        "current_version": facts.current_versions.get(secret),
+        "workloads": list(workloads),
+        "watched_workloads": [str(consumer.workload) for consumer in radius.consumers],
+        "copies": [
+            str(with_key(copy.secret, copy.key)) for copy in radius.copies if copy.via is not None
+        ],
+        "where": facts.where or None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def fill(settings: Mapping[str, Setting], values: Values) -> dict[str, object]:
+    """Put the values in; a setting that is one unknown placeholder is left out."""
+    filled: dict[str, object] = {}
+    for name, setting in settings.items():
+        whole = PLACEHOLDER.fullmatch(setting) if isinstance(setting, str) else None
+        if whole is None:
+            filled[name] = _fill(setting, values)
+        elif whole[1] in values:
+            filled[name] = values[whole[1]]
+    return filled
+
+
+def fill_text(text: str, values: Values) -> str:
+    """Put the values into a sentence; "unknown" stands for what is not known."""
+    return PLACEHOLDER.sub(lambda found: _text(values.get(found[1], "unknown")), text)
+
+
+def store_name(ref: str) -> str:
+    """Return the configured name of the Vault or OpenBao that `ref` lies in; "" for others."""
+    bare, _, rest = ref.partition("://")
+    return rest.partition("/")[0] if bare == "vault" else ""
+
+
+def store_kind_of(ref: str) -> StoreKind:
+    """Tell in what kind of store a secret lies."""
+    if not ref:
+        return "unknown"
+    scheme = parse(ref).scheme
+    if scheme == "vault":
+        return "vault_kv"
+    return "kubernetes" if scheme == "k8s" else "unknown"
+
+
+def _leaked_version(facts: LeakFacts, secret: str, key: str) -> int | None:
+    for match in facts.matches:
+        if str(match.secret) == secret and match.key in {key, ""}:
+            return match.version
+    return facts.current_versions.get(secret) if facts.named_ref else None
+
+
+def _fill(setting: Setting, values: Values) -> object:
+    if isinstance(setting, str):
+        return fill_text(setting, values)
+    if isinstance(setting, list):
+        return [fill_text(each, values) for each in setting]
+    if isinstance(setting, dict):
+        return {name: fill_text(each, values) for name, each in setting.items()}
+    return setting
+
+
+def _text(value: Value) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value)

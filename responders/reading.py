@@ -1,0 +1,203 @@
+"""
+Reads one incident as a `Case`: everything that the rows say of it, at one moment.
+
+The only reader that cards, the command line and the evidence need. Writes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlmodel import Session, col, select
+
+from graph.errors import AmbiguousError, NotFoundError
+from graph.queries.blast_radius import blast_radius_from_json
+from responders import codec
+from responders.incident import (
+    ApprovalRequest,
+    ApprovalState,
+    Case,
+    Clocks,
+    IncidentState,
+    PageState,
+    Person,
+    Plan,
+    Severity,
+    Sighting,
+    StepProgress,
+    StepState,
+    TimelineEntry,
+    Vote,
+)
+from responders.next_action import next_action
+from responders.tables import (
+    ApprovalRequestRow,
+    AuditEventRow,
+    IncidentRow,
+    PageRow,
+    PlanRow,
+    SightingRow,
+    StepRunRow,
+    VoteRow,
+)
+
+
+def read_case(session: Session, incident_id: str) -> Case:
+    """
+    Put the case together.
+
+    Raises:
+        NotFoundError: no such incident.
+    """
+    row = session.get(IncidentRow, incident_id)
+    if row is None:
+        raise NotFoundError(
+            f"There is no incident “{incident_id}”.",
+            do_now="`locksmith incident list` shows the ids.",
+        )
+    plan_row = session.get(PlanRow, row.plan_id) if row.plan_id else None
+    plan = codec.plan_from_json(plan_row.body) if plan_row else None
+    case = Case(
+        id=row.id,
+        title=row.title,
+        state=IncidentState(row.state),
+        severity=Severity(row.severity),
+        severity_reasons=tuple(row.severity_reasons),
+        detector_name=row.detector_name,
+        credential=row.credential,
+        fingerprint_short=row.fingerprint_short,
+        matches=codec.matches_from_json(row.matches),
+        blast_radius=blast_radius_from_json(row.blast_radius),
+        sightings=_sightings(session, incident_id),
+        clocks=Clocks(
+            exposed=row.exposed_at,
+            reported=row.reported_at,
+            contained=row.contained_at,
+            rotated=row.rotated_at,
+            proven_dead=row.proven_dead_at,
+        ),
+        reporter=codec.person_from_json(row.reporter),
+        opened_at=row.opened_at,
+        closed_at=row.closed_at,
+        plan=plan,
+        progress=_progress(session, row.plan_id, plan),
+        approval=latest_request(session, incident_id, row.plan_id),
+        pages=_pages(session, incident_id),
+        timeline=_timeline(session, incident_id),
+        next_action="",
+        revision=row.revision,
+        identity_facts=codec.facts_from_json(row.identity_facts),
+    )
+    return replace(case, next_action=next_action(case, row.stopped_because))
+
+
+def find_id(session: Session, part: str) -> str:
+    """
+    Complete an id from any part of it that is unique.
+
+    Raises:
+        NotFoundError: nothing fits. AmbiguousError: several fit; they are named.
+    """
+    wanted = part.strip().lower()
+    query = select(IncidentRow.id).where(col(IncidentRow.id).contains(wanted, autoescape=True))
+    found = session.exec(query.order_by(col(IncidentRow.id))).all() if wanted else []
+    if wanted in found or len(found) == 1:
+        return wanted if wanted in found else found[0]
+    if found:
+        raise AmbiguousError(
+            f"“{part}” fits {len(found)} incidents: {', '.join(found[:10])}.",
+            candidates=found,
+            do_now="Give more of the id.",
+        )
+    raise NotFoundError(
+        f"There is no incident “{part}”.", do_now="`locksmith incident list` shows the ids."
+    )
+
+
+def latest_request(session: Session, incident_id: str, plan_id: str) -> ApprovalRequest | None:
+    """Return the newest request; one for an older plan only to show that it is void."""
+    query = (
+        select(ApprovalRequestRow)
+        .where(ApprovalRequestRow.incident_id == incident_id)
+        .order_by(col(ApprovalRequestRow.requested_at).desc(), col(ApprovalRequestRow.id))
+    )
+    rows = session.exec(query).all()
+    for row in rows:
+        if row.plan_id == plan_id:
+            return request_of(row, votes_of(session, row.id))
+    return request_of(rows[0], votes_of(session, rows[0].id)) if rows else None
+
+
+def votes_of(session: Session, request_id: str) -> tuple[Vote, ...]:
+    query = select(VoteRow).where(VoteRow.request_id == request_id)
+    return tuple(
+        Vote(codec.person_from_json(row.person), row.approve, row.at, row.reason)
+        for row in session.exec(query.order_by(col(VoteRow.at), col(VoteRow.identity)))
+    )
+
+
+def request_of(row: ApprovalRequestRow, votes: Sequence[Vote]) -> ApprovalRequest:
+    return ApprovalRequest(
+        id=row.id,
+        state=ApprovalState(row.state),
+        plan_hash=row.plan_hash,
+        requested_by=codec.person_from_json(row.requested_by),
+        requested_at=row.requested_at,
+        expires_at=row.expires_at,
+        needed=row.needed,
+        approvers=tuple(row.approvers),
+        votes=tuple(votes),
+    )
+
+
+def _sightings(session: Session, incident_id: str) -> tuple[Sighting, ...]:
+    query = select(SightingRow).where(SightingRow.incident_id == incident_id)
+    return tuple(
+        Sighting(
+            where=row.where,
+            where_name=row.where_name,
+            seen_at=row.seen_at,
+            reporter=codec.person_from_json(row.reporter),
+            author=_person(row.author),
+            note=row.note,
+            removed=row.removed,
+        )
+        for row in session.exec(query.order_by(col(SightingRow.id)))
+    )
+
+
+def _person(stored: dict[str, str] | None) -> Person | None:
+    return None if stored is None else codec.person_from_json(stored)
+
+
+def _progress(session: Session, plan_id: str, plan: Plan | None) -> tuple[StepProgress, ...]:
+    if plan is None:
+        return ()
+    query = select(StepRunRow).where(StepRunRow.plan_id == plan_id)
+    rows = {row.step_id: row for row in session.exec(query)}
+    return tuple(
+        StepProgress(
+            step=step,
+            state=StepState(rows[step.id].state),
+            sentence=rows[step.id].sentence,
+            started_at=rows[step.id].started_at,
+            finished_at=rows[step.id].finished_at,
+            evidence=rows[step.id].evidence,
+        )
+        for step in plan.steps
+    )
+
+
+def _pages(session: Session, incident_id: str) -> tuple[PageState, ...]:
+    query = select(PageRow).where(PageRow.incident_id == incident_id)
+    return tuple(
+        PageState(row.owner, row.pager, bool(row.confirmed), row.sentence, row.at)
+        for row in session.exec(query.order_by(col(PageRow.owner), col(PageRow.pager)))
+    )
+
+
+def _timeline(session: Session, incident_id: str) -> tuple[TimelineEntry, ...]:
+    query = select(AuditEventRow).where(AuditEventRow.incident_id == incident_id)
+    return tuple(
+        TimelineEntry(row.sequence, row.at, row.kind, row.actor, row.sentence)
+        for row in session.exec(query.order_by(col(AuditEventRow.sequence)))
+    )

@@ -1,0 +1,243 @@
+"""
+Incidents as rows: opening, joining, planning, closing, and reading them back as cases.
+
+With `ledger`, `journal` (runs and pages), `ballot` (approvals) and `reading` this is the only SQL
+of the room. One credential has one open incident: its identities are unique while it is open, and
+a later report of the same value joins; after closing it reopens, because then something is wrong
+again. Every change is one short transaction with its audit entry. Who may do it is `desk`'s.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Engine
+from sqlmodel import col, select
+
+from graph.errors import RefusedError
+from graph.model import Match
+from graph.queries.blast_radius import BlastRadius, to_json
+from responders import codec
+from responders.audit import AuditChain, AuditVerdict, Checkpoint
+from responders.ballot import Ballot, void_requests
+from responders.incident import (
+    OPEN_STATES,
+    Case,
+    IncidentState,
+    Person,
+    Plan,
+    StepState,
+)
+from responders.journal import Journal
+from responders.ledger import Ledger, Transaction
+from responders.opening import Opened, Opening, free_identities, open_or_join
+from responders.reading import find_id, read_case
+from responders.tables import (
+    IncidentRow,
+    PlanRow,
+    SightingRow,
+    StepRunRow,
+)
+
+PLANNABLE = frozenset(
+    {IncidentState.OPEN, IncidentState.PLANNED, IncidentState.WAITING, IncidentState.STOPPED}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Underlying:
+    """What a plan is drafted from, as it was reported."""
+
+    detector: str
+    named_ref: str
+    plan_id: str
+
+
+class IncidentRecords:
+    """All that is kept of incidents, in one SQLite or PostgreSQL database."""
+
+    def __init__(self, engine: Engine, audit: AuditChain, *, now: Callable[[], datetime]) -> None:
+        self._audit = audit
+        self.ledger = Ledger(engine, audit, now=now)
+        self.journal = Journal(self.ledger)
+        self.ballot = Ballot(self.ledger)
+
+    def on_change(self, listener: Callable[[str], None]) -> None:
+        """Call `listener(incident_id)` after each committed change; it must be quick."""
+        self.ledger.on_change(listener)
+
+    def open_or_join(self, opening: Opening) -> Opened:
+        """Open an incident, or add a sighting to the one that this credential has."""
+        with self.ledger.transaction() as transaction:
+            return open_or_join(transaction, opening)
+
+    def case(self, incident_id: str) -> Case:
+        """
+        Read one incident.
+
+        Raises:
+            NotFoundError: there is none of this id.
+        """
+        with self.ledger.reading() as session:
+            return read_case(session, incident_id)
+
+    def cases(self, states: Sequence[IncidentState] = ()) -> tuple[Case, ...]:
+        """Read all incidents, the newest first; `states` narrows it."""
+        query = select(IncidentRow.id).order_by(col(IncidentRow.opened_at).desc())
+        if states:
+            query = query.where(col(IncidentRow.state).in_(states))
+        with self.ledger.reading() as session:
+            return tuple(read_case(session, found) for found in session.exec(query).all())
+
+    def find_id(self, part: str) -> str:
+        """Complete an id; raises NotFoundError or AmbiguousError (see `reading.find_id`)."""
+        with self.ledger.reading() as session:
+            return find_id(session, part)
+
+    def revisions(self) -> dict[str, int]:
+        """Return the revision of every incident, for a publisher that catches up."""
+        with self.ledger.reading() as session:
+            return dict(session.exec(select(IncidentRow.id, IncidentRow.revision)).all())
+
+    def underlying(self, incident_id: str) -> Underlying:
+        with self.ledger.reading() as session:
+            row = session.get_one(IncidentRow, incident_id)
+            return Underlying(row.detector, row.named_ref, row.plan_id)
+
+    def save_plan(
+        self,
+        incident_id: str,
+        plan: Plan,
+        *,
+        blast_radius: BlastRadius,
+        matches: tuple[Match, ...] = (),
+        actor: Person | str = "locksmith",
+        note: str = "",
+    ) -> bool:
+        """
+        Make `plan` the one that counts; approvals of another one become void.
+
+        Return False, and change nothing, where the same plan lies ready already.
+
+        Raises:
+            RefusedError: the incident runs, is verified or closed.
+        """
+        with self.ledger.transaction() as transaction:
+            row = transaction.session.get_one(IncidentRow, incident_id)
+            if row.state not in PLANNABLE:
+                raise RefusedError(
+                    f"The plan of {incident_id} cannot change now: the incident is {row.state}.",
+                    do_now="Stop the run first."
+                    if row.state == IncidentState.RUNNING
+                    else "A new report of the same value reopens it.",
+                )
+            old = transaction.session.get(PlanRow, row.plan_id) if row.plan_id else None
+            ready = row.state in {IncidentState.PLANNED, IncidentState.WAITING}
+            if ready and old is not None and old.hash == plan.hash:
+                return False
+            void_requests(transaction, incident_id, f"the plan is now {plan.hash[:8]}")
+            row = transaction.incident(incident_id)
+            _insert_plan(transaction, row, plan)
+            row.state = IncidentState.PLANNED
+            row.blast_radius = to_json(blast_radius)
+            row.matches = codec.matches_to_json(matches)
+            row.stopped_because = ""
+            sentence = (
+                f"Plan {plan.hash[:8]}: playbook {plan.playbook}, {plan.order}, "
+                f"{len(plan.steps)} steps.{' ' + note if note else ''}"
+            )
+            facts = {"plan_hash": plan.hash, "steps": [step.id for step in plan.steps]}
+            transaction.log(incident_id, "planned", sentence, actor=actor, facts=facts)
+            return True
+
+    def no_plan(self, incident_id: str, because: str) -> None:
+        """Note why there is no plan, so that the card says what a person must do."""
+        with self.ledger.transaction() as transaction:
+            row = transaction.incident(incident_id)
+            if row.stopped_because != because:
+                row.stopped_because = because
+                transaction.log(incident_id, "not_planned", because)
+
+    def claim_removed(
+        self, incident_id: str, person: Person, where: str = "", *, verified: bool = False
+    ) -> int:
+        """
+        Note that the message is gone; return how many sightings that is.
+
+        `person` says so; `verified`: the place itself said so, which stands above any claim.
+        """
+        said = "verified" if verified else f"claimed by {person.name or person.identity}"
+        with self.ledger.transaction() as transaction:
+            query = select(SightingRow).where(SightingRow.incident_id == incident_id)
+            rows = [
+                row
+                for row in transaction.session.exec(query).all()
+                if where in {"", row.where} and row.removed != "verified"
+                if verified or not row.removed
+            ]
+            for row in rows:
+                row.removed = said
+                transaction.session.add(row)
+            if rows:
+                transaction.incident(incident_id)
+                transaction.log(
+                    incident_id,
+                    "removed",
+                    f"The message is gone: {said}.",
+                    actor=person,
+                    facts={"where": [row.where for row in rows]},
+                )
+            return len(rows)
+
+    def close(
+        self,
+        incident_id: str,
+        sentence: str,
+        *,
+        actor: Person | str = "locksmith",
+        state: IncidentState = IncidentState.CLOSED,
+        only_from: frozenset[IncidentState] = OPEN_STATES,
+        waiver: str = "",
+        facts: Mapping[str, object] | None = None,
+    ) -> bool:
+        """End the incident; its credential is free for a new one. False: it was not open."""
+        with self.ledger.transaction() as transaction:
+            row = transaction.session.get_one(IncidentRow, incident_id)
+            if row.state not in only_from:
+                return False
+            void_requests(transaction, incident_id, "the incident is over")
+            row = transaction.incident(incident_id)
+            row.state, row.closed_at, row.waiver = state, transaction.now, waiver
+            row.stopped_because = ""
+            free_identities(transaction.session, incident_id)
+            transaction.log(incident_id, str(state), sentence, actor=actor, facts=facts)
+            return True
+
+    def verify_audit(self, checkpoints: Sequence[Checkpoint] = ()) -> AuditVerdict:
+        """Check the whole chain, against checkpoints that were kept elsewhere where given."""
+        return self._audit.verify(self.ledger.entries(), checkpoints)
+
+    def checkpoint(self) -> Checkpoint:
+        return self.ledger.checkpoint()
+
+
+def _insert_plan(transaction: Transaction, row: IncidentRow, plan: Plan) -> None:
+    session = transaction.session
+    plan_id = f"plan-{secrets.token_hex(6)}"
+    session.add(
+        PlanRow(
+            id=plan_id,
+            incident_id=row.id,
+            hash=plan.hash,
+            drafted_at=transaction.now,
+            body=codec.plan_to_json(plan),
+        )
+    )
+    session.flush()
+    for position, step in enumerate(plan.steps):
+        session.add(
+            StepRunRow(plan_id=plan_id, step_id=step.id, position=position, state=StepState.WAITING)
+        )
+    row.plan_id = plan_id
+    session.add(row)

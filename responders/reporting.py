@@ -1,0 +1,172 @@
+"""
+From a report to an incident's first facts: identity, title, severity, blast radius. Pure.
+
+Which values are one credential is decided here: the strong digests of the value as it is, else
+the exact version that it matched, else (a report without a value) the ref that was named. A weak
+value identifies nothing, so it only joins reports from the very same place.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from graph.errors import BadInputError
+from graph.model import Fingerprint, Match
+from graph.queries.blast_radius import BlastRadius, blast_radius
+from graph.queries.copies import Place, origins
+from graph.refs import Ref, credential, split_key, with_key
+from graph.snapshot import Snapshot
+from responders.incident import Case, LeakReport
+from responders.opening import Opening
+from responders.placeholders import LeakFacts, store_kind_of
+from responders.playbook import StoreKind
+from responders.records import Underlying
+from responders.severity import SeverityFacts, SeverityRule, assess
+
+_IDENTIFYING = frozenset({"as_is", "trimmed"})
+
+
+def opening_of(report: LeakReport, snapshot: Snapshot, rules: Sequence[SeverityRule]) -> Opening:
+    """
+    Think about a report before anything is written.
+
+    Raises:
+        BadInputError: it names neither a value nor a ref.
+    """
+    if not report.fingerprints and not report.named_ref:
+        raise BadInputError(
+            "The report names neither a value nor a secret.",
+            means="Nobody could tell what leaked.",
+            do_now="Give the value, or the ref of the secret if the value is gone.",
+        )
+    named = _credential(report)
+    radius = blast_radius(snapshot, _places(report, snapshot), credential=named)
+    where = report.where_name or report.where
+    severity, reasons = assess(
+        rules,
+        SeverityFacts(
+            detector=report.detector,
+            matches=report.matches,
+            blast_radius=radius,
+            where=where,
+            named=bool(report.named_ref),
+        ),
+    )
+    return Opening(
+        report=report,
+        title=_title(report, radius, where),
+        credential=str(named),
+        fingerprint_short=_as_is(report).digest[:8] if report.fingerprints else "",
+        identities=identities_of(report),
+        severity=severity,
+        severity_reasons=reasons,
+        blast_radius=radius,
+    )
+
+
+def identities_of(report: LeakReport) -> tuple[str, ...]:
+    """Name what makes another report one of the same credential."""
+    strong = [
+        one.digest for one in report.fingerprints if one.form in _IDENTIFYING and not one.weak
+    ]
+    # A version is named because a later version of the same key is another credential.
+    matched = [
+        f"{with_key(match.secret, match.key)}@{match.version}"
+        for match in report.matches
+        if match.certainty == "exact" and match.version is not None
+    ]
+    if strong or matched:
+        return tuple(dict.fromkeys([*strong, *matched]))
+    if report.named_ref:
+        return (f"ref:{report.named_ref}",)
+    return (f"weak:{_as_is(report).digest}@{report.where}",)
+
+
+def facts_of(
+    case: Case, underlying: Underlying, snapshot: Snapshot, radius: BlastRadius
+) -> LeakFacts:
+    """Collect what the planner needs, as the graph stands now."""
+    refs = dict.fromkeys(
+        [*(secret for secret, _ in radius.secrets), *(match.secret for match in case.matches)]
+    )
+    versions = {str(ref): _version(snapshot, ref) for ref in refs}
+    first = next((str(secret) for secret, _ in radius.secrets), "")
+    issuer = _attribute(snapshot, first, "issuer") or _text(case, "issuer")
+    accessor = _text(case, "accessor")
+    return LeakFacts(
+        incident_id=case.id,
+        detector=underlying.detector,
+        credential=case.credential,
+        store_kind=_store_kind(first, issuer, accessor),
+        matches=tuple(_as_of_now(match, versions[str(match.secret)]) for match in case.matches),
+        issuer=issuer,
+        accessor=accessor,
+        where=case.sightings[0].where_name or case.sightings[0].where if case.sightings else "",
+        named_ref=underlying.named_ref,
+        current_versions=versions,
+    )
+
+
+def _as_of_now(match: Match, version: int | None) -> Match:
+    """Correct what was current when it was reported by what the graph knows now."""
+    if match.version is None or version is None:
+        return match
+    return replace(match, current=match.version == version)
+
+
+def _store_kind(first: str, issuer: str, accessor: str) -> StoreKind:
+    """Tell where it is to be revoked: a token of a store there, wherever copies of it lie."""
+    if accessor and issuer.startswith("vault://"):
+        return "vault_token"
+    return store_kind_of(first)
+
+
+def _places(report: LeakReport, snapshot: Snapshot) -> tuple[Place, ...]:
+    if report.named_ref:
+        return origins(snapshot, [split_key(report.named_ref)])
+    matched = dict.fromkeys((match.secret, match.key) for match in report.matches)
+    return origins(snapshot, matched)
+
+
+def _credential(report: LeakReport) -> Ref:
+    known = report.identity_facts.get("credential")
+    if isinstance(known, str) and known:
+        return Ref(known)
+    if report.fingerprints:
+        return credential(_as_is(report).digest[:16])
+    return Ref(report.named_ref)
+
+
+def _as_is(report: LeakReport) -> Fingerprint:
+    return next((one for one in report.fingerprints if one.form == "as_is"), report.fingerprints[0])
+
+
+def _title(report: LeakReport, radius: BlastRadius, where: str) -> str:
+    place = f" in {where}" if where else ""
+    kind = "Drill: " if report.drill else ""
+    for secret, key in radius.secrets:
+        return f"{kind}{short_ref(with_key(secret, key))} leaked{place}"
+    return f"{kind}{report.detector_name} leaked{place}"
+
+
+def short_ref(ref: str) -> str:
+    """Shorten a ref for a headline: `payments/gateway#token`."""
+    bare, _, key = ref.partition("#")
+    parts = bare.rpartition("://")[2].split("/")
+    shown = "/".join(parts[2:] if bare.startswith("vault://") else [parts[1], parts[-1]])
+    return f"{shown}#{key}" if key else shown
+
+
+def _version(snapshot: Snapshot, ref: Ref) -> int | None:
+    node = snapshot.node(ref)
+    version = node.attributes.get("version") if node else None
+    return version if isinstance(version, int) else None
+
+
+def _attribute(snapshot: Snapshot, ref: str, name: str) -> str:
+    node = snapshot.node(Ref(ref)) if ref else None
+    return str(node.attributes.get(name) or "") if node else ""
+
+
+def _text(case: Case, name: str) -> str:
+    value = case.identity_facts.get(name, "")
+    return value if isinstance(value, str) else ""

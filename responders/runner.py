@@ -1,0 +1,187 @@
+"""
+Runs one step of one plan: intent -> apply -> receipt -> verify -> verdict, each committed.
+
+Safe to call again for the same step at any moment: what is done is not done again, a step that
+was cut off after its intent is applied again under the same key (steps read before they write),
+one that was cut off after its receipt goes on with verify. Nothing here is durable by itself:
+`engine.py` calls it from a durable workflow.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import structlog
+
+from graph.connections import Connections
+from graph.errors import BadInputError, LocksmithError, UnavailableError
+from graph.fingerprints import Fingerprinter
+from responders.incident import PlannedStep, StepState
+from responders.journal import DONE, Journal, LostStepError, Run, Ticket
+from responders.limits import EngineSettings
+from responders.step import AnyStep, Receipt, StepContext, Verdict
+
+_log = structlog.get_logger()
+
+_LONGEST_WAIT = 300.0  # seconds, whatever the other side asks for
+
+Result = TypeVar("Result")
+
+
+class Leaving(BaseException):
+    """The process ends: the step is left as it is, to be taken up by the next process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What steps work with."""
+
+    steps: Mapping[str, AnyStep]
+    connections: Connections
+    fingerprinter: Fingerprinter
+    now: Callable[[], datetime]
+
+
+class StepRunner:
+    """Runs steps in the name of one executor. `passing` is told each point that it passes."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        tools: Tools,
+        settings: EngineSettings,
+        *,
+        executor: str,
+        leaving: threading.Event,
+        passing: Callable[[str], None],
+    ) -> None:
+        self._journal = journal
+        self._tools = tools
+        self._settings = settings
+        self._executor = executor
+        self._leaving = leaving
+        self._passing = passing
+
+    def run(self, run: Run, step: PlannedStep) -> bool:
+        """Bring one step to its verdict; False where the run must not go on."""
+        with structlog.contextvars.bound_contextvars(incident=run.incident_id, step=step.id):
+            try:
+                self._passing(f"{step.id}:intent")
+                ticket = self._journal.begin(run.plan_id, step.id, self._executor)
+                if not ticket.go:
+                    return ticket.state in DONE
+                return self._apply_and_verify(run, step, ticket)
+            except LostStepError as error:
+                _log.warning("step.lost", happened=error.happened)
+                return False
+            except LocksmithError as error:
+                return self._fail(run, step, error)
+            except Exception as error:  # noqa: BLE001 - the step border: a bug stops the run
+                _log.error("step.crashed", kind=type(error).__name__)
+                return self._fail(run, step, error)
+
+    def undo(self, run: Run, step: PlannedStep) -> None:
+        """
+        Take one step back, if it did something.
+
+        Raises:
+            LocksmithError: it could not be taken back.
+        """
+        self._passing(f"{step.id}:undo-intent")
+        ticket = self._journal.begin_undo(run.plan_id, step.id, self._executor)
+        if not ticket.go or ticket.receipt is None:
+            return
+        receipt = ticket.receipt
+        member, settings = self._member(step)
+        context = self._context(run, step, ticket.receipts, self._settings.apply_seconds)
+        self._passing(f"{step.id}:undo")
+        undone = self._patiently(lambda: member.undo(settings, receipt, context))
+        self._passing(f"{step.id}:undo-receipt")
+        self._journal.undone(run.plan_id, step.id, self._executor, undone)
+
+    def _apply_and_verify(self, run: Run, step: PlannedStep, ticket: Ticket) -> bool:
+        member, settings = self._member(step)
+        if member.changes_world:
+            self._settings.require(step.targets)
+        receipt = ticket.receipt
+        if receipt is None:
+            context = self._context(run, step, ticket.receipts, self._settings.apply_seconds)
+            self._passing(f"{step.id}:apply")
+            receipt = self._apply(member, settings, context)
+            self._passing(f"{step.id}:receipt")
+            self._journal.received(run.plan_id, step.id, self._executor, receipt)
+            _log.info("step.applied", use=step.use)
+        context = self._context(run, step, ticket.receipts, self._settings.verify_seconds)
+        self._passing(f"{step.id}:verify")
+        verdict = self._verify(member, settings, receipt, context)
+        self._passing(f"{step.id}:verdict")
+        state = self._journal.judged(run.plan_id, step.id, self._executor, verdict)
+        self._passing(f"{step.id}:done")
+        _log.info("step.verified", use=step.use, verdict=str(verdict.kind))
+        return state is StepState.CONFIRMED
+
+    def _apply(self, member: AnyStep, settings: object, context: StepContext) -> Receipt:
+        return self._patiently(lambda: member.apply(settings, context))
+
+    def _verify(
+        self, member: AnyStep, settings: object, receipt: Receipt, context: StepContext
+    ) -> Verdict:
+        return self._patiently(lambda: member.verify(settings, receipt, context))
+
+    def _member(self, step: PlannedStep) -> tuple[AnyStep, object]:
+        member = self._tools.steps.get(step.use)
+        if member is None:
+            raise BadInputError(
+                f"The step {step.use} is not installed in this process.",
+                means="The plan was made by an installation that had it.",
+                do_now="Install it, or make the plan anew.",
+            )
+        return member, member.Settings.model_validate(dict(step.settings))
+
+    def _context(
+        self, run: Run, step: PlannedStep, receipts: Mapping[str, Receipt], seconds: float
+    ) -> StepContext:
+        def progress(sentence: str) -> None:
+            if self._leaving.is_set():
+                raise Leaving
+            self._journal.progress(run.plan_id, step.id, self._executor, sentence)
+
+        return StepContext(
+            connections=self._tools.connections,
+            fingerprinter=self._tools.fingerprinter,
+            key=f"{run.incident_id}:{run.plan_id}:{step.id}",
+            incident_id=run.incident_id,
+            receipts=receipts,
+            progress=progress,
+            now=self._tools.now,
+            deadline=self._tools.now() + timedelta(seconds=seconds),
+        )
+
+    def _patiently(self, call: Callable[[], Result]) -> Result:
+        """Try again while something is not reachable; only UnavailableError is retried."""
+        for wait in self._settings.retry_seconds:
+            try:
+                return call()
+            except UnavailableError as error:
+                seconds = min(max(wait, error.retry_after or 0), _LONGEST_WAIT)
+                _log.warning("step.unavailable", happened=error.happened, wait_seconds=seconds)
+                if self._leaving.wait(seconds):
+                    raise Leaving from None
+        return call()
+
+    def _fail(self, run: Run, step: PlannedStep, error: Exception) -> bool:
+        try:
+            self._journal.failed(run.plan_id, step.id, self._executor, sentence_of(error))
+        except LostStepError:
+            return False
+        _log.error("step.failed", use=step.use)
+        return False
+
+
+def sentence_of(error: Exception) -> str:
+    """Tell what went wrong; of a bug only its kind, since its text might hold anything."""
+    if isinstance(error, LocksmithError):
+        return " ".join(part for part in (error.happened, error.do_now) if part)
+    return f"Locksmith itself failed ({type(error).__name__}); the log tells where."

@@ -1,0 +1,50 @@
+"""
+Who stands where in one incident: who may decide, who may help along. Reads the directory.
+
+The rules are `approvals.py`'s; here they meet the case: its owners, reporter and authors.
+"""
+
+from responders.approvals import (
+    OWNERS,
+    ApprovalPolicy,
+    Electorate,
+    Involved,
+    Resolve,
+    electorate,
+)
+from responders.incident import Case, Person
+
+
+class Standing:
+    """Answers from the policy and the directory as they are now."""
+
+    def __init__(self, policy: ApprovalPolicy, resolve: Resolve) -> None:
+        self._policy = policy
+        self._resolve = resolve
+
+    def electorate(self, case: Case, *, requester: Person) -> Electorate:
+        """Return those who may decide on a plan that `requester` asked approval for."""
+        return self._those_who_may(case, _involved(case, requester))
+
+    def decider(self, case: Case) -> Electorate:
+        """Return those who may take a responsibility: approvers, without reporter and author."""
+        return self._those_who_may(case, _involved(case, None))
+
+    def carrier(self, case: Case, *, owners_too: bool = False) -> Electorate:
+        """Return those who may help an approved plan along: all approvers."""
+        return self._those_who_may(case, Involved(), owners_too=owners_too)
+
+    def _those_who_may(
+        self, case: Case, involved: Involved, *, owners_too: bool = False
+    ) -> Electorate:
+        policy = self._policy
+        if owners_too:
+            approvers = tuple(dict.fromkeys([*policy.approvers, OWNERS]))
+            policy = policy.model_copy(update={"approvers": approvers})
+        owners = dict.fromkeys(claim.owner for claim in case.blast_radius.owners)
+        return electorate(policy, self._resolve, owners=owners, involved=involved)
+
+
+def _involved(case: Case, requester: Person | None) -> Involved:
+    authors = tuple(each.author for each in case.sightings if each.author)
+    return Involved(requester, (case.reporter,), authors)

@@ -1,0 +1,301 @@
+"""
+A token that somebody else issues over HTTP: a new one into the store, the leaked one revoked.
+
+How an issuer is asked to create, revoke and probe is told in the configuration (`issuers.NAME`),
+so that a new provider needs no code. `rotate` does it all in one call, since a value may not travel
+between steps: create, try it, write it to the store. A token that cannot be stored is revoked
+again; a repeat after a crash goes on with what the mark in the store's metadata says (see
+`responders/kv_versions.py`) and sends the same Idempotency-Key.
+
+`revoke` reads the leaked version from the store, in memory, and never believes the issuer's "done":
+the old value is tried twice and has to be refused, while the current one, if it is another, has to
+be accepted (an issuer that refuses everybody proves nothing). Statuses beside `ok` and `dead`,
+time-outs and lost connections are UNKNOWN.
+
+Neither has a way back: revoked is revoked, and the former version is the leaked one.
+
+Example::
+
+    http_token.rotate: {issuer: paygate, secret: "vault://main/kv/payments/gateway", field: token}
+    http_token.revoke:
+      issuer: paygate
+      secret: "vault://main/kv/payments/gateway"
+      field: token
+      version: 3
+
+Source: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+"""
+
+from dataclasses import replace
+from typing import ClassVar
+
+import structlog
+from pydantic import Field
+
+from graph.collector import Permission
+from graph.errors import AccessDeniedError, LocksmithError, NotFoundError, UnavailableError
+from graph.secret_value import SecretValue
+from responders.issuers import HttpIssuer
+from responders.kv_versions import (
+    READ_VALUES,
+    READ_VERSIONS,
+    WRITE_VALUES,
+    KvSecret,
+    Mark,
+    Versions,
+    digest,
+)
+from responders.step import (
+    Fact,
+    Receipt,
+    Step,
+    StepContext,
+    StepSettings,
+    Verdict,
+    VerdictKind,
+    judged,
+)
+
+log = structlog.get_logger()
+
+_PROBES = 2  # in a row: one answer may come from a cache that is about to expire
+_BETWEEN_PROBES = 1.0  # seconds
+_TO_BECOME_VALID = 10.0  # seconds that an issuer may take until a new token works everywhere
+_KINDS = {
+    True: VerdictKind.CONFIRMED,
+    False: VerdictKind.REFUTED,
+    None: VerdictKind.UNKNOWN,
+}
+_ADMIN = Permission(
+    "issuer", "an admin token that may create, revoke and look", "configured in issuers.NAME"
+)
+
+
+class RotateSettings(StepSettings):
+    issuer: str
+    secret: str
+    field: str = Field(min_length=1)
+
+
+class Rotate(Step[RotateSettings]):
+    """Creates a token at the issuer and writes it as the secret's next version."""
+
+    name: ClassVar[str] = "http_token.rotate"
+    permissions: ClassVar[tuple[Permission, ...]] = (
+        _ADMIN,
+        READ_VERSIONS,
+        READ_VALUES,
+        *WRITE_VALUES,
+    )
+    reversible: ClassVar[bool] = False
+    Settings = RotateSettings
+
+    def preview(self, settings: RotateSettings) -> str:
+        return (
+            f"Creates a new token at {settings.issuer} and writes it to {settings.secret}, field"
+            f" {settings.field}, as a new version; the old token stays valid."
+        )
+
+    def targets(self, settings: RotateSettings) -> tuple[str, ...]:
+        return (settings.secret,)
+
+    def apply(self, settings: RotateSettings, context: StepContext) -> Receipt:
+        secret = KvSecret(settings.secret, context.connections)
+        issuer = HttpIssuer(settings.issuer, context.connections)
+        seen = secret.look()
+        version = secret.written_under(seen, context.key, settings.field, context.fingerprinter)
+        mark, left_over = seen.mark_of(context.key), ""
+        if version is None or mark is None:
+            mark, value, left_over = _create(secret, issuer, seen, context)
+            version = _store(secret, issuer, mark, value, settings.field)
+        facts: dict[str, Fact] = {
+            "version": version,
+            "secret": settings.secret,
+            "field": settings.field,
+            "token_id": mark.issued_id,
+        }
+        sentence = (
+            f"{settings.issuer} issued the token {mark.issued_id or '(no id)'}; it is version"
+            f" {version} of {settings.secret}."
+        )
+        if left_over:
+            facts["left_over"] = left_over
+            sentence += f" An earlier try left the token {left_over}: revoke it at the issuer."
+        return Receipt(sentence, facts)
+
+    def verify(self, settings: RotateSettings, receipt: Receipt, context: StepContext) -> Verdict:
+        return judged(lambda: self._look(settings, receipt, context), context)
+
+    def _look(self, settings: RotateSettings, receipt: Receipt, context: StepContext) -> Verdict:
+        version = int(str(receipt.facts["version"]))
+        secret = KvSecret(settings.secret, context.connections)
+        current = secret.look().current
+        if current < version:
+            return Verdict(
+                VerdictKind.REFUTED,
+                f"The current version of {settings.secret} is {current}, not {version}.",
+            )
+        issuer = HttpIssuer(settings.issuer, context.connections)
+        answer = issuer.probe(secret.value(settings.field))
+        return Verdict(
+            _KINDS[answer.accepted],
+            f"Read back version {current} of {settings.secret} and tried it at {settings.issuer}:"
+            f" {answer.sentence}.",
+            {"version": current},
+        )
+
+
+class RevokeSettings(StepSettings):
+    """`version` is the one that leaked."""
+
+    issuer: str
+    secret: str
+    field: str = Field(min_length=1)
+    version: int = Field(ge=1)
+
+
+class Revoke(Step[RevokeSettings]):
+    """Revokes the leaked version's token at the issuer, and proves that it is refused."""
+
+    name: ClassVar[str] = "http_token.revoke"
+    permissions: ClassVar[tuple[Permission, ...]] = (_ADMIN, READ_VERSIONS, READ_VALUES)
+    reversible: ClassVar[bool] = False
+    Settings = RevokeSettings
+
+    def preview(self, settings: RevokeSettings) -> str:
+        return (
+            f"Revokes at {settings.issuer} the token in version {settings.version} of"
+            f" {settings.secret}; whoever still uses it is refused from that moment."
+        )
+
+    def targets(self, settings: RevokeSettings) -> tuple[str, ...]:
+        return (settings.secret,)
+
+    def apply(self, settings: RevokeSettings, context: StepContext) -> Receipt:
+        secret = KvSecret(settings.secret, context.connections)
+        issuer = HttpIssuer(settings.issuer, context.connections)
+        leaked = secret.value(settings.field, version=settings.version)
+        mark = secret.look().mark  # names the token's id if we issued this version ourselves
+        issued_here = mark is not None and mark.after + 1 == settings.version
+        known = issuer.revoke(leaked, mark.issued_id if mark and issued_here else "")
+        what = f"the token in version {settings.version} of {settings.secret}"
+        sentence = (
+            f"{settings.issuer} took the revocation of {what}."
+            if known
+            else f"{settings.issuer} knows no such token (any more): {what}."
+        )
+        return Receipt(sentence, {"issuer": settings.issuer, "version": settings.version})
+
+    def verify(self, settings: RevokeSettings, receipt: Receipt, context: StepContext) -> Verdict:
+        return judged(lambda: self._look(settings, context), context)
+
+    def _look(self, settings: RevokeSettings, context: StepContext) -> Verdict:
+        secret = KvSecret(settings.secret, context.connections)
+        issuer = HttpIssuer(settings.issuer, context.connections)
+        leaked = secret.value(settings.field, version=settings.version)
+        answers = []
+        for _ in context.attempts(seconds=_PROBES * 20, every=_BETWEEN_PROBES):
+            answers.append(issuer.probe(leaked))
+            if answers[-1].accepted is not False or len(answers) == _PROBES:
+                break
+        last = answers[-1]
+        if last.accepted is None or (len(answers) < _PROBES and not last.accepted):
+            return Verdict(
+                VerdictKind.UNKNOWN,
+                f"Whether {settings.issuer} still accepts the old token is not known:"
+                f" {last.sentence}.",
+            )
+        if last.accepted:
+            return Verdict(
+                VerdictKind.REFUTED,
+                f"{settings.issuer} still accepts the old token: {last.sentence}.",
+                {"old_value_refused": False},
+            )
+        return self._with_control(settings, context, issuer, leaked)
+
+    def _with_control(
+        self,
+        settings: RevokeSettings,
+        context: StepContext,
+        issuer: HttpIssuer,
+        leaked: SecretValue,
+    ) -> Verdict:
+        """Try the current value as well, where it is another one: it has to be accepted."""
+        current = KvSecret(settings.secret, context.connections).value(settings.field)
+        said = f"{settings.issuer} refused the old token {_PROBES} times in a row"
+        facts: dict[str, Fact] = {"old_value_refused": True, "probes": _PROBES}
+        if digest(current, context.fingerprinter) == digest(leaked, context.fingerprinter):
+            return Verdict(VerdictKind.CONFIRMED, f"{said}.", facts)
+        if issuer.probe(current).accepted:
+            return Verdict(VerdictKind.CONFIRMED, f"{said}, and accepts the current one.", facts)
+        return Verdict(
+            VerdictKind.UNKNOWN,
+            f"{said}, but does not accept the current one either: it may refuse everybody now.",
+            {"do_now": f"Look at {settings.issuer}, then have this step look again."},
+        )
+
+
+def _create(
+    secret: KvSecret, issuer: HttpIssuer, seen: Versions, context: StepContext
+) -> tuple[Mark, SecretValue, str]:
+    """
+    Create a token and note its id before it is stored.
+
+    Returns the mark, the value, and the id of a token that an earlier try left at the issuer and
+    that could not be taken back ("" if there is none).
+    """
+    former = seen.mark_of(context.key)
+    mark = Mark(context.key, seen.current, attempt=former.attempt if former else 1)
+    if former is None:
+        secret.set_mark(mark)
+    identifier, value = issuer.create(f"{context.key}:{mark.attempt}")
+    left_over = ""
+    if former is not None and former.issued_id not in {"", identifier}:
+        left_over = "" if issuer.take_back(former.issued_id) else former.issued_id
+    known = replace(mark, issued_id=identifier, digest=digest(value, context.fingerprinter))
+    try:
+        _must_work(issuer, value, context)
+        secret.set_mark(known)
+    except LocksmithError:
+        _give_up(secret, issuer, known, value)
+        raise
+    return known, value, left_over
+
+
+def _must_work(issuer: HttpIssuer, value: SecretValue, context: StepContext) -> None:
+    """Try it: a token that its issuer does not accept must never reach a consumer."""
+    answer = issuer.probe(value)
+    for _ in context.attempts(seconds=_TO_BECOME_VALID, every=_BETWEEN_PROBES):
+        if answer.accepted:
+            return
+        answer = issuer.probe(value)
+    raise UnavailableError(
+        f"{issuer.name} does not accept the token that it has just issued: {answer.sentence}.",
+        means="The token was not stored; consumers keep the one that they have.",
+    )
+
+
+def _store(secret: KvSecret, issuer: HttpIssuer, mark: Mark, value: SecretValue, field: str) -> int:
+    try:
+        return secret.write(field, value, after=mark.after)
+    except UnavailableError:
+        raise  # it may have been written: a repeat finds out by the mark, and loses nothing
+    except LocksmithError:
+        _give_up(secret, issuer, mark, value)
+        raise
+
+
+def _give_up(secret: KvSecret, issuer: HttpIssuer, mark: Mark, value: SecretValue) -> None:
+    """Take the token back, and see to it that a repeat asks for a really new one."""
+    taken_back = issuer.take_back(mark.issued_id, value)
+    following = Mark(
+        mark.step,
+        mark.after,
+        issued_id="" if taken_back else mark.issued_id,
+        attempt=mark.attempt + 1,
+    )
+    try:
+        secret.set_mark(following)
+    except (UnavailableError, AccessDeniedError, NotFoundError) as error:
+        # The repeat then gets the same token, sees that it is refused, and comes here again.
+        log.warning("mark.not_set", secret=secret.ref, why=error.happened)

@@ -1,0 +1,26 @@
+"""A KV mount for each test, with a token that may do no more than the steps declare."""
+
+import secrets
+from collections.abc import Iterator
+
+import hvac
+import pytest
+
+from bot.sandbox.openbao import OpenBaoServer
+from tests.responders.steps.parts import LISTING, POLICY, Store
+
+
+@pytest.fixture
+def store(openbao: OpenBaoServer) -> Iterator[Store]:
+    root = hvac.Client(url=openbao.address, token=openbao.root_token)
+    mount = f"kv-{secrets.token_hex(4)}"
+    root.sys.enable_secrets_engine("kv", path=mount, options={"version": "2"})
+    root.sys.create_or_update_acl_policy(
+        mount, POLICY.format(mount=mount) + LISTING, pretty_print=False
+    )
+    token = root.auth.token.create(policies=[mount], no_parent=True)["auth"]["client_token"]
+    made = Store(openbao.address, root, mount, token)
+    yield made
+    for connections in made.opened:
+        connections.close()
+    root.adapter.close()
