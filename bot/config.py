@@ -5,14 +5,14 @@ Every setting is also an environment variable: `slack.bot_token` is `LOCKSMITH_S
 `vault.main.address` is `LOCKSMITH_VAULT__MAIN__ADDRESS`. A secret may instead name a file, in
 both places: `bot_token_file: /run/secrets/bot` or `LOCKSMITH_SLACK__BOT_TOKEN_FILE`. Lists and
 maps in the environment are written as JSON. An unknown key is an error that says where it stands.
-What the settings of an endpoint mean stands beside the code that uses them (`graph/connections.py`).
+What the settings of an endpoint mean stands beside the code that uses them.
 """
 
 import os
 import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 import orjson
 import yaml
@@ -21,7 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from graph.connections import IssuerSettings, KubernetesSettings, VaultSettings
 from graph.errors import BadInputError
 from responders.approvals import ApprovalPolicy
-from responders.severity import SeverityRules
+from responders.limits import Mode
+from responders.severity import DEFAULT_RULES, SeverityRule
 
 PREFIX = "LOCKSMITH_"
 NOT_SETTINGS = {"LOCKSMITH_CONFIG", "LOCKSMITH_DATA"}
@@ -39,12 +40,13 @@ class DatabaseSettings(Section):
 
 class FingerprintSettings(Section):
     """
-    `key`: 32 bytes as hex or base64. It keys the fingerprints, the audit chain and the encryption
-    of the inbox. Empty: made once, kept in the data folder (mode 0600).
+    The installation key: it keys the fingerprints, the audit chain and the encrypted inbox.
+
+    `key` is 32 bytes as hex or base64. Empty: made once, kept in the data folder (mode 0600).
     """
 
     key: SecretStr | None = None
-    key_id: str = "k1"
+    key_id: str = ""  # empty: derived from the key
 
 
 class SlackSettings(Section):
@@ -83,10 +85,11 @@ class ResponseSettings(Section):
     """
     What may be changed at all. `allow` holds globs over refs, and no approval reaches beyond it.
 
-    observe: nothing runs. suggest: nothing runs without approval.
+    observe: nothing runs. suggest: nothing runs without approval. act: a plan starts without
+    asking, inside the same `allow`.
     """
 
-    mode: Literal["observe", "suggest"] = "suggest"
+    mode: Mode = Mode.SUGGEST
     allow: tuple[str, ...] = ()
     playbooks: str = ""  # a folder of your own playbooks; a name that exists is overridden
 
@@ -108,8 +111,9 @@ class Config(Section):
     teams: dict[str, TeamSettings] = {}
     owners: tuple[OwnerRule, ...] = ()
     pagers: dict[str, PagerEntry] = {}
-    approvals: ApprovalPolicy = ApprovalPolicy()
-    severity: SeverityRules = SeverityRules()
+    default_owner: str = "team:security"  # paged where no owner is known
+    approvals: ApprovalPolicy = ApprovalPolicy(approvers=("team:security",))
+    severity: tuple[SeverityRule, ...] = DEFAULT_RULES
     response: ResponseSettings = ResponseSettings()
     collect: CollectSettings = CollectSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -213,7 +217,7 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, list[st
         yield name, name[len(PREFIX) :].lower().split("__"), value
 
 
-def _put(settings: dict[str, Any], keys: list[str], value: Any, name: str) -> None:  # noqa: ANN401
+def _put(settings: dict[str, Any], keys: list[str], value: Any, name: str) -> None:
     for key in keys[:-1]:
         below = settings.setdefault(key, {})
         if not isinstance(below, dict):
@@ -225,8 +229,8 @@ def _put(settings: dict[str, Any], keys: list[str], value: Any, name: str) -> No
     settings[keys[-1]] = value
 
 
-def _read_secret_files(settings: Any, model: Any, where: str) -> None:  # noqa: ANN401
-    """Replace `x_file` by the file's content wherever the model knows a secret `x`, not `x_file`."""
+def _read_secret_files(settings: Any, model: Any, where: str) -> None:
+    """Replace `x_file` by the file's content where the model knows a secret `x`, not `x_file`."""
     if not isinstance(settings, dict):
         return
     fields = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
@@ -243,11 +247,10 @@ def _read_secret_files(settings: Any, model: Any, where: str) -> None:  # noqa: 
             _descend(settings[key], field.annotation, here)
 
 
-def _descend(value: Any, annotation: Any, where: str) -> None:  # noqa: ANN401
-    arguments = getattr(annotation, "__args__", ())
-    if getattr(annotation, "__origin__", None) is dict and isinstance(value, dict):
+def _descend(value: Any, annotation: Any, where: str) -> None:
+    if get_origin(annotation) is dict and isinstance(value, dict):
         for name, below in value.items():
-            _read_secret_files(below, arguments[1], f"{where}.{name}")
+            _read_secret_files(below, get_args(annotation)[-1], f"{where}.{name}")
     else:
         _read_secret_files(value, annotation, where)
 

@@ -1,0 +1,7 @@
+"""`locksmith` and `python -m bot`: load every room of commands, then run."""
+
+from bot.cli import ask, incidents, operate  # noqa: F401 - they add their commands
+from bot.cli.app import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Every check of every configured connection, one after the other."""
+
+from collections.abc import Iterator
+
+import httpx
+
+from bot.checks.finding import Checked, Outcome
+from bot.checks.kubernetes import check_kubernetes
+from bot.checks.slack import check_slack
+from bot.checks.vault import check_vault
+from bot.wiring import GraphParts
+
+
+def check_everything(parts: GraphParts) -> Iterator[Checked]:
+    """Look at the database, Slack, each store, each cluster, each issuer, and who can approve."""
+    yield Checked("database", "open", Outcome.OK, parts.database.shown)
+    yield from check_slack(parts.config.slack)
+    for name in parts.connections.vault_names:
+        yield from check_vault(name, parts.connections)
+    for name in parts.connections.cluster_names:
+        yield from check_kubernetes(name, parts.connections)
+    for name in parts.connections.issuer_names:
+        yield _check_issuer(name, parts)
+    yield from _check_response(parts)
+
+
+def _check_issuer(name: str, parts: GraphParts) -> Checked:
+    issuer = parts.connections.issuer(name)
+    try:
+        answer = httpx.head(issuer.base_url, timeout=10, follow_redirects=False)
+    except httpx.HTTPError as error:
+        return Checked(
+            f"issuer {name}",
+            "reach",
+            Outcome.MISSING,
+            f"{issuer.base_url} does not answer ({type(error).__name__})",
+            "Check issuers.base_url and the network policy of the bot.",
+        )
+    return Checked(f"issuer {name}", "reach", Outcome.OK, f"answers {answer.status_code}")
+
+
+def _check_response(parts: GraphParts) -> Iterator[Checked]:
+    config = parts.config
+    if not config.response.allow:
+        yield Checked(
+            "response",
+            "what may be changed",
+            Outcome.OPTIONAL,
+            "response.allow is empty: every plan is refused when it should run",
+            'List what may be changed, for example "vault://main/kv/*".',
+        )
+    for entry in config.approvals.approvers:
+        kind, _, name = entry.partition(":")
+        if kind == "team" and not config.teams.get(name):
+            yield Checked(
+                "response",
+                "approvers",
+                Outcome.MISSING,
+                f"approvals.approvers names team:{name}, which is not configured",
+                f"Add teams.{name}.members.",
+            )
+    if not config.pagers:
+        yield Checked(
+            "pagers",
+            "reach",
+            Outcome.OPTIONAL,
+            "no pager is configured: owners are told in Slack only",
+            "Add one under `pagers`.",
+        )

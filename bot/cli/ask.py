@@ -1,0 +1,261 @@
+"""Questions to the graph, and filling it: `collect`, `uses`, `readers`, `blast-radius`, `graph`."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.cli.app import app, configuration
+from bot.cli.output import print_gaps, print_json, print_table, say, text_from_stdin
+from bot.intake.intake import Seen
+from bot.wiring import GraphParts, graph_parts, intake_of
+from graph.collect import CollectedSource, collect
+from graph.collectors.manifests import collect_manifests
+from graph.errors import BadInputError
+from graph.export import FORMATS
+from graph.model import Gap
+from graph.queries.blast_radius import BlastRadius, blast_radius, to_json
+from graph.queries.consumers import consumers
+from graph.queries.readers import Readable, Readers, readable_by, readers
+from graph.queries.search import resolve
+from graph.refs import split_key
+from graph.remotes import KnownVault
+from responders.incident import Person
+
+graph_commands = typer.Typer(help="The whole graph.", no_args_is_help=True)
+app.add_typer(graph_commands, name="graph")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+RefArgument = Annotated[str, typer.Argument(help="A ref, or a unique part such as payments/db.")]
+
+
+@app.command("collect")
+def collect_command(
+    context: typer.Context,
+    once: Annotated[bool, typer.Option("--once", help="One run, then end (the default).")] = True,
+    manifests: Annotated[
+        list[Path] | None, typer.Option("--manifests", help="A file or folder of manifests.")
+    ] = None,
+    cluster: Annotated[
+        str, typer.Option("--cluster", help="The cluster that the manifests are for.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Fill the graph from everything configured, or from manifests; print counts and gaps."""
+    if manifests and not cluster:
+        raise BadInputError(
+            "--manifests needs --cluster NAME.",
+            means="Every ref names its cluster: k8s://NAME/namespace/Kind/name.",
+            do_now="Add --cluster with the name that these manifests are applied to.",
+        )
+    parts = graph_parts(configuration(context))
+    started = time.monotonic()
+    results = (
+        _collect_manifests(parts, manifests, cluster)
+        if manifests
+        else collect(parts.repository, parts.collect_context, now=parts.now())
+    )
+    done = []
+    for result in results:
+        done.append(result)
+        if not as_json:
+            say(
+                f"{result.source}: {result.nodes} nodes, {result.edges} edges, "
+                f"{result.fingerprints} fingerprints, {result.changes} changes, "
+                f"{len(result.gaps)} gaps ({result.seconds:.2f} s)"
+            )
+    if as_json:
+        print_json({"sources": done, "seconds": round(time.monotonic() - started, 3)})
+        return
+    if not done:
+        say("Nothing is configured to be collected: add `vault` or `kubernetes`, or --manifests.")
+    print_gaps(_gap_rows(gap for result in done for gap in result.gaps))
+
+
+def _collect_manifests(
+    parts: GraphParts, paths: list[Path], cluster: str
+) -> Iterator[CollectedSource]:
+    began = time.monotonic()
+    known = {
+        name: KnownVault((settings.address,), settings.namespace)
+        for name, settings in parts.config.vault.items()
+    }
+    seen = collect_manifests([str(path) for path in paths], cluster=cluster, vaults=known)
+    changes = parts.repository.merge(seen, now=parts.now())
+    yield CollectedSource(
+        seen.source,
+        len(seen.nodes),
+        len(seen.edges),
+        len(seen.fingerprints),
+        len(changes),
+        seen.gaps,
+        time.monotonic() - began,
+    )
+
+
+@graph_commands.command("export")
+def export_command(
+    context: typer.Context,
+    form: Annotated[str, typer.Option("--format", help="jsonl or graphml.")] = "jsonl",
+) -> None:
+    """Write all nodes and edges to standard output. The graph holds no values."""
+    snapshot = graph_parts(configuration(context)).repository.snapshot()
+    if form not in FORMATS:
+        raise BadInputError(f"There is no format “{form}”.", do_now="Use jsonl or graphml.")
+    for chunk in FORMATS[form](snapshot):
+        sys.stdout.buffer.write(chunk)
+
+
+@app.command("uses")
+def uses_command(context: typer.Context, ref: RefArgument, as_json: AsJson = False) -> None:
+    """Show every consumer of a secret, through all its syncs and copies."""
+    snapshot = graph_parts(configuration(context)).repository.snapshot()
+    answer = consumers(snapshot, resolve(snapshot, ref))
+    if as_json:
+        print_json(to_json(answer))
+        return
+    say(f"{answer.secret} is used by {len(answer.consumers)} workloads.")
+    print_table(
+        "",
+        ("workload", "how", "picks up a new value", "why", "owner"),
+        (
+            (
+                str(consumer.workload),
+                ", ".join(dict.fromkeys(use.how for use in consumer.via)),
+                str(consumer.picks_up),
+                consumer.reason,
+                consumer.owner,
+            )
+            for consumer in answer.consumers
+        ),
+    )
+    print_gaps(_gap_rows(answer.gaps))
+
+
+@app.command("readers")
+def readers_command(
+    context: typer.Context,
+    ref: Annotated[str, typer.Argument(help="A secret; leave it out with --subject.")] = "",
+    subject: Annotated[
+        str, typer.Option("--subject", help="Turn it around: every secret this subject can obtain.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show who could obtain a secret, directly or not, with the rule that grants it."""
+    if bool(ref) == bool(subject):
+        raise BadInputError("Give either a secret or --subject.", do_now="See readers --help.")
+    snapshot = graph_parts(configuration(context)).repository.snapshot()
+    target = resolve(snapshot, subject or ref)
+    answer: Readable | Readers
+    if subject:
+        answer = readable_by(snapshot, target)
+        ways, title = answer.secrets, f"{target} can obtain {len(answer.secrets)} secrets"
+    else:
+        answer = readers(snapshot, target)
+        ways, title = answer.readers, f"{len(answer.readers)} ways to {target}"
+    if as_json:
+        print_json(to_json(answer))
+        return
+    print_table(
+        title,
+        ("subject", "verbs", "direct", "of", "granted by", "note"),
+        (
+            (
+                str(reader.subject),
+                ", ".join(reader.verbs),
+                "yes" if reader.direct else "no",
+                str(reader.secret),
+                " → ".join(reader.path),
+                reader.note,
+            )
+            for reader in ways
+        ),
+    )
+    print_gaps(_gap_rows(answer.gaps))
+
+
+@app.command("blast-radius")
+def blast_radius_command(
+    context: typer.Context,
+    ref: Annotated[str, typer.Argument(help="A ref; leave it out with --value-stdin.")] = "",
+    value_stdin: Annotated[
+        bool, typer.Option("--value-stdin", help="Read the leaked value from standard input.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a leaked secret touches: copies, consumers, readers, owners, what it opens."""
+    if bool(ref) == value_stdin:
+        raise BadInputError(
+            "Give either a ref or --value-stdin.", do_now="See blast-radius --help."
+        )
+    parts = graph_parts(configuration(context))
+    if value_stdin:
+        answer = _of_value(parts, text_from_stdin())
+    else:
+        snapshot = parts.repository.snapshot()
+        answer = blast_radius(snapshot, [split_key(resolve(snapshot, ref))])
+    if as_json:
+        print_json(to_json(answer))
+        return
+    _print_blast_radius(answer)
+
+
+def _of_value(parts: GraphParts, text: str) -> BlastRadius:
+    taken = intake_of(parts).from_value(text, Seen(reporter=Person(identity="nobody")))
+    places = [(m.secret, m.key) for report in taken.reports for m in report.matches]
+    return blast_radius(parts.repository.snapshot(), list(dict.fromkeys(places)))
+
+
+def _print_blast_radius(answer: BlastRadius) -> None:
+    if not answer.secrets:
+        say("The value matches nothing that Locksmith has read.")
+    for secret, key in answer.secrets:
+        say(f"The value is at home in {secret}{f' (field {key})' if key else ''}.")
+    print_table(
+        f"Copies: {len(answer.copies)}",
+        ("copy", "key", "made by", "used"),
+        (
+            (str(copy.secret), copy.key, str(copy.via or ""), "no consumer" if copy.idle else "yes")
+            for copy in answer.copies
+        ),
+    )
+    print_table(
+        f"Consumers: {len(answer.consumers)}",
+        ("workload", "picks up a new value", "why", "owner"),
+        (
+            (str(consumer.workload), str(consumer.picks_up), consumer.reason, consumer.owner)
+            for consumer in answer.consumers
+        ),
+    )
+    print_table(
+        f"Readers: {len(answer.readers)}",
+        ("subject", "verbs", "direct", "of"),
+        (
+            (
+                str(reader.subject),
+                ", ".join(reader.verbs),
+                "yes" if reader.direct else "no",
+                str(reader.secret),
+            )
+            for reader in answer.readers
+        ),
+    )
+    print_table(
+        f"Owners: {len(answer.owners)}",
+        ("owner", "who says so"),
+        ((claim.owner, claim.source) for claim in answer.owners),
+    )
+    if answer.opens:
+        print_table(
+            f"What it opens: {len(answer.opens)}",
+            ("ref", "path"),
+            ((str(opened.ref), " → ".join(opened.path)) for opened in answer.opens),
+        )
+    print_gaps(_gap_rows(answer.gaps))
+
+
+def _gap_rows(gaps: Iterable[Gap]) -> list[tuple[str, str, str]]:
+    return [(f"{gap.source} {gap.scope}", gap.reason, gap.do_now) for gap in gaps]

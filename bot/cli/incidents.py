@@ -1,0 +1,299 @@
+"""
+Incidents from the command line: the same desk as Slack, under the same policy.
+
+Who acts is `--as EMAIL` (or LOCKSMITH_PERSON). The audit log records it together with the account
+of the operating system: whoever holds the database and the key could act anyway.
+"""
+
+import getpass
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.cli.app import app, configuration
+from bot.cli.ask import AsJson
+from bot.cli.output import print_json, print_table, say, text_from_stdin
+from bot.intake.intake import Seen
+from bot.wiring import ResponseParts, graph_parts, intake_of, response_parts
+from graph.errors import BadInputError, RefusedError
+from graph.model import NodeKind
+from graph.queries.search import resolve
+from responders.export import as_json as case_as_json
+from responders.export import markdown
+from responders.incident import IncidentState, LeakReport, Person
+
+_LOOK_SECONDS = 0.3  # between two looks at the rows while a run is followed
+
+incidents = typer.Typer(help="Look at incidents.", no_args_is_help=True)
+app.add_typer(incidents, name="incident")
+
+IncidentArgument = Annotated[str, typer.Argument(help="An incident's id, or a unique part of it.")]
+AsPerson = Annotated[
+    str, typer.Option("--as", envvar="LOCKSMITH_PERSON", help="Your e-mail address.")
+]
+
+
+@contextmanager
+def response(context: typer.Context, *, launch: bool = False) -> Iterator[ResponseParts]:
+    """Wire the desk for one command; `launch` also starts the engine, and stops it at the end."""
+    parts = response_parts(graph_parts(configuration(context)))
+    if launch:
+        parts.engine.launch()
+    try:
+        yield parts
+    finally:
+        if launch:
+            parts.engine.stop()
+        parts.graph.close()
+
+
+def acting(email: str) -> Person:
+    if not email:
+        raise BadInputError(
+            "Who are you?",
+            means="Every decision is recorded with a name.",
+            do_now="Add --as you@example.com, or set LOCKSMITH_PERSON.",
+        )
+    return Person(identity=email.lower(), name=f"{email} (command line, {getpass.getuser()})")
+
+
+@app.command("report")
+def report_command(
+    context: typer.Context,
+    value_stdin: Annotated[
+        bool, typer.Option("--value-stdin", help="Read the leaked value from standard input.")
+    ] = False,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Read text with the leaked value from a file.")
+    ] = None,
+    secret: Annotated[
+        str, typer.Option("--secret", help="Without the value: the secret you think it is.")
+    ] = "",
+    where: Annotated[str, typer.Option("--where", help="Where it was seen (a URL).")] = "",
+    note: Annotated[str, typer.Option("--note", help="What else people should know.")] = "",
+    person: AsPerson = "",
+    as_json: AsJson = False,
+) -> None:
+    """Report a leak: opens an incident, or joins the open one. Never echoes the value."""
+    if [value_stdin, file is not None, bool(secret)].count(True) != 1:
+        raise BadInputError(
+            "Give exactly one of --value-stdin, --file and --secret.",
+            means="A value on the command line would be seen by every process of this machine.",
+            do_now="See report --help.",
+        )
+    reporter = acting(person or os.environ.get("USER", ""))
+    text = "" if secret else _text(file)
+    with response(context, launch=True) as parts:
+        seen = Seen(reporter=reporter, where=where, note=note)
+        intake = intake_of(parts.graph)
+        if secret:
+            snapshot = parts.graph.repository.snapshot()
+            reports: tuple[LeakReport, ...] = (
+                intake.from_name(resolve(snapshot, secret, kinds={NodeKind.SECRET}), seen),
+            )
+        else:
+            taken = intake.from_value(text, seen)
+            reports = taken.reports
+            if taken.remark and not as_json:
+                say(taken.remark)
+        if not reports:
+            raise BadInputError(
+                "There was nothing in it that looks like a secret.",
+                means="No incident was opened.",
+                do_now="Send the value alone, or name the secret with --secret.",
+            )
+        opened = [parts.desk.report(report) for report in reports]
+    if as_json:
+        print_json({"incidents": opened})
+        return
+    for one in opened:
+        say(f"{one.incident_id} ({one.outcome})")
+    say(f"Now: locksmith incident show {opened[0].incident_id}")
+
+
+def _text(file: Path | None) -> str:
+    if file is None:
+        return text_from_stdin()
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise BadInputError(
+            f"{file} cannot be read: {error.strerror}.", do_now="Give a file that you may read."
+        ) from None
+
+
+@incidents.command("list")
+def list_command(
+    context: typer.Context,
+    everything: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List incidents: state, severity, what happens next."""
+    with response(context) as parts:
+        cases = parts.desk.cases()
+    done = {IncidentState.CLOSED, IncidentState.FALSE_ALARM}
+    shown = [case for case in cases if everything or case.state not in done]
+    if as_json:
+        print_json([case_as_json(case) for case in shown])
+        return
+    print_table(
+        f"{len(shown)} incidents",
+        ("id", "severity", "state", "what", "next"),
+        ((c.id, str(c.severity), str(c.state), c.title, c.next_action) for c in shown),
+    )
+
+
+@incidents.command("show")
+def show_command(
+    context: typer.Context, incident: IncidentArgument, as_json: AsJson = False
+) -> None:
+    """Show one incident as the Slack card does: what, where, who, plan, progress, next."""
+    with response(context) as parts:
+        case = parts.desk.case(parts.desk.find_id(incident))
+    if as_json:
+        print_json(case_as_json(case))
+    else:
+        say(markdown(case))
+
+
+@incidents.command("timeline")
+def timeline_command(
+    context: typer.Context, incident: IncidentArgument, as_json: AsJson = False
+) -> None:
+    """Show what happened, in order, with the numbers of the audit log."""
+    with response(context) as parts:
+        case = parts.desk.case(parts.desk.find_id(incident))
+    if as_json:
+        print_json(list(case.timeline))
+        return
+    print_table(
+        f"{case.id}: {case.title}",
+        ("no.", "UTC", "kind", "who", "what"),
+        (
+            (str(e.sequence), f"{e.at:%Y-%m-%d %H:%M:%S}", e.kind, e.actor, e.sentence)
+            for e in case.timeline
+        ),
+    )
+
+
+@incidents.command("export")
+def export_command(
+    context: typer.Context, incident: IncidentArgument, as_json: AsJson = False
+) -> None:
+    """Write the record: Markdown, or JSON with --json. Holds no secret value."""
+    with response(context) as parts:
+        case = parts.desk.case(parts.desk.find_id(incident))
+    if as_json:
+        print_json(case_as_json(case))
+    else:
+        say(markdown(case))
+
+
+@app.command("plan")
+def plan_command(
+    context: typer.Context,
+    incident: IncidentArgument,
+    order: Annotated[
+        str | None, typer.Option("--order", help="rotate-first or revoke-first.")
+    ] = None,
+    person: AsPerson = "",
+    as_json: AsJson = False,
+) -> None:
+    """Draft the plan anew from the live graph, show both orders, ask for approval."""
+    with response(context) as parts:
+        incident_id = parts.desk.find_id(incident)
+        plan = parts.desk.plan(incident_id, order=order, person=acting(person) if person else None)
+    if as_json:
+        print_json(plan)
+        return
+    say(f"Plan {plan.hash[:12]} for {incident_id}: playbook {plan.playbook}, {plan.order}")
+    for forecast in plan.forecasts:
+        say(f"  {forecast.order}: {forecast.sentence}")
+    print_table(
+        "",
+        ("step", "what", "way back"),
+        ((s.id, s.sentence, "undo" if s.reversible else "none") for s in plan.steps),
+    )
+
+
+@app.command("approve")
+def approve_command(
+    context: typer.Context,
+    incident: IncidentArgument,
+    person: AsPerson = "",
+    reason: Annotated[str, typer.Option("--reason", help="Why.")] = "",
+) -> None:
+    """Approve the plan as it stands now; with the quorum reached, it may run."""
+    _vote(context, incident, person, approve=True, reason=reason)
+
+
+@app.command("deny")
+def deny_command(
+    context: typer.Context,
+    incident: IncidentArgument,
+    reason: Annotated[str, typer.Option("--reason", help="Why. Required.")],
+    person: AsPerson = "",
+) -> None:
+    """Deny the plan, with a reason."""
+    _vote(context, incident, person, approve=False, reason=reason)
+
+
+@app.command("run")
+def run_command(
+    context: typer.Context,
+    incident: IncidentArgument,
+    person: AsPerson = "",
+) -> None:
+    """Ask for approval if nobody did; run the approved plan here and follow it to its end."""
+    with response(context, launch=True) as parts:
+        incident_id = parts.desk.find_id(incident)
+        case = parts.desk.case(incident_id)
+        if case.state in {IncidentState.OPEN, IncidentState.PLANNED}:
+            asked = parts.desk.ask_approval(incident_id, acting(person))
+            say(f"Asked for approval ({asked.needed} needed) of: {', '.join(asked.approvers)}")
+            say(f"They run: locksmith approve {incident_id} --as THEIR-E-MAIL")
+            return
+        if case.state == IncidentState.WAITING:
+            raise RefusedError(
+                f"{incident_id} waits for approval.",
+                means="Nothing changes without it.",
+                do_now=case.next_action,
+            )
+        _follow(parts, incident_id)
+
+
+def _vote(context: typer.Context, incident: str, email: str, *, approve: bool, reason: str) -> None:
+    person = acting(email)
+    with response(context, launch=approve) as parts:
+        incident_id = parts.desk.find_id(incident)
+        case = parts.desk.case(incident_id)
+        if case.approval is None:
+            raise RefusedError(
+                f"Nobody has asked for approval of {incident_id} yet.",
+                do_now=f"Ask first: locksmith run {incident_id} --as YOUR-E-MAIL",
+            )
+        decided = parts.desk.vote(case.approval.id, person, approve=approve, reason=reason)
+        say(f"{incident_id}: {decided.state} ({len(decided.votes)} of {decided.needed})")
+        if approve and decided.state == "approved":
+            _follow(parts, incident_id)
+
+
+def _follow(parts: ResponseParts, incident_id: str) -> None:
+    """Print each step as it changes, until the run is over or stands still."""
+    shown: dict[str, str] = {}
+    while True:
+        case = parts.desk.case(incident_id)
+        for progress in case.progress:
+            line = f"{progress.state:<10} {progress.step.title}: {progress.sentence}"
+            if progress.sentence and shown.get(progress.step.id) != line:
+                shown[progress.step.id] = line
+                say(line)
+        if case.state != IncidentState.RUNNING:
+            break
+        time.sleep(_LOOK_SECONDS)
+    say(f"{incident_id} is {case.state}. {case.next_action}")

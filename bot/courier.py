@@ -1,0 +1,202 @@
+"""
+Sends what lies in the outbox: within Slack's rates, with our own retries, never silently twice.
+
+A post whose reply was lost is looked for (by the message metadata that carries its key) before it
+is repeated; where Slack does not let us look, the repeat says that it may be one.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import orjson
+import structlog
+
+from bot.outbox import FAILED as FAILED_STATE
+from bot.outbox import LOST, POST, SENDING, SENT, UPDATE, WAITING, Outbox, OutboxRow
+from bot.rates import TokenBucket
+from bot.slack_api import LostReplyError
+from graph.errors import LocksmithError, UnavailableError
+
+log = structlog.get_logger()
+
+RETRY_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
+GIVE_UP_AFTER_ATTEMPTS = 200  # about three hours of an unreachable Slack
+UPDATES_PER_MINUTE = 40
+LONGEST_SLEEP_SECONDS = 1.0  # another process may have added a row
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message to be sent now; `doubtful`: it may have been sent before."""
+
+    key: str
+    kind: str
+    channel: str
+    address: str
+    thread_ts: str
+    text: str
+    blocks: Sequence[Mapping[str, object]]
+    since: float
+    doubtful: bool = False
+
+
+class Sender(Protocol):
+    """How a message leaves. Raises what `bot.slack_api.slack_errors` raises."""
+
+    def send(self, outgoing: Outgoing) -> tuple[str, str]:
+        """Send; return the channel and ts that Slack gave."""
+
+    def find(self, outgoing: Outgoing) -> tuple[str, str] | None:
+        """Look for a post whose reply was lost; None: it is not there. Raises: cannot look."""
+
+
+class Courier:
+    """
+    One sending thread per process. `delivered` is called after each row that was settled.
+
+    `card_seconds` is the least time between two updates of one message.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        sender: Sender,
+        *,
+        clock: Callable[[], datetime],
+        delivered: Callable[[], None] = lambda: None,
+        card_seconds: float = 1.0,
+    ) -> None:
+        self._outbox = outbox
+        self._sender = sender
+        self._clock = clock
+        self._delivered = delivered
+        self._card_seconds = card_seconds
+        self._updates = TokenBucket(burst=10, per_second=UPDATES_PER_MINUTE / 60)
+        self._posts: dict[str, TokenBucket] = {}
+        self._paused_until: dict[str, float] = {}  # by kind of call
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+        self._thread.start()
+
+    def stop(self, *, drain_seconds: float = 5) -> None:
+        """Finish the call under way, then stop; what is left is sent after the next start."""
+        self._stopping.set()
+        self._outbox.filled.set()
+        if self._thread is not None:
+            self._thread.join(drain_seconds)
+            self._thread = None
+
+    def send_due(self) -> float:
+        """Send all that may be sent now; return in how many seconds the next look is worth it."""
+        wait = LONGEST_SLEEP_SECONDS
+        for row in self._outbox.due():
+            if self._stopping.is_set():
+                break
+            seconds = self._seconds_to_wait(row)
+            if seconds > 0:
+                wait = min(wait, seconds)
+            elif self._outbox.claim(row):
+                self._spend(row)
+                self._send(row)
+        upcoming = self._outbox.next_due()
+        if upcoming is not None and upcoming > self._now():
+            wait = min(wait, upcoming - self._now())
+        return max(wait, 0.02)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._outbox.filled.clear()
+            try:
+                wait = self.send_due()
+            except UnavailableError as error:  # the database: what is due stays due
+                log.warning("outbox.unreadable", problem=error.happened)
+                wait = LONGEST_SLEEP_SECONDS
+            self._outbox.filled.wait(wait)
+
+    def _seconds_to_wait(self, row: OutboxRow) -> float:
+        now = self._now()
+        paused = self._paused_until.get(row.kind, 0.0) - now
+        if paused > 0:
+            return paused
+        if row.kind == UPDATE:
+            return self._updates.wait(now)
+        if row.kind == POST:
+            return self._post_budget(row.channel).wait(now)
+        return 0.0
+
+    def _post_budget(self, channel: str) -> TokenBucket:
+        return self._posts.setdefault(channel, TokenBucket(burst=10, per_second=1.0))
+
+    def _spend(self, row: OutboxRow) -> None:
+        if row.kind == UPDATE:
+            self._updates.take(self._now())
+        elif row.kind == POST:
+            self._post_budget(row.channel).take(self._now())
+
+    def _send(self, row: OutboxRow) -> None:
+        # A row found in `sending` belongs to a process that died after the call left.
+        doubtful = row.kind == POST and row.state in {LOST, SENDING}
+        outgoing = _outgoing(row, doubtful=doubtful)
+        try:
+            found = self._look_for(outgoing) if doubtful else None
+            channel, ts = found or self._sender.send(outgoing)
+        except LostReplyError as error:
+            self._later(row, LOST if row.kind == POST else WAITING, error)
+        except UnavailableError as error:
+            if error.retry_after is not None:
+                self._paused_until[row.kind] = self._now() + error.retry_after
+            self._later(row, LOST if doubtful else WAITING, error)
+        except LocksmithError as error:
+            log.error("message.refused", kind=row.kind, problem=error.happened)  # noqa: TRY400
+            self._settle(row, {"state": FAILED_STATE, "problem": error.happened})
+        else:
+            settled = {"state": SENT, "sent_channel": channel, "sent_ts": ts, "attempts": 0}
+            due_at = self._now() + self._card_seconds
+            self._settle(row, {**settled, "problem": "", "due_at": due_at})
+
+    def _look_for(self, outgoing: Outgoing) -> tuple[str, str] | None:
+        try:
+            return self._sender.find(outgoing)
+        except UnavailableError:
+            raise
+        except LocksmithError:
+            return None  # not allowed to look: the repeat says that it may be one
+
+    def _later(self, row: OutboxRow, state: str, error: UnavailableError) -> None:
+        if row.attempts + 1 >= GIVE_UP_AFTER_ATTEMPTS:
+            self._settle(row, {"state": FAILED_STATE, "problem": error.happened})
+            return
+        step = RETRY_SECONDS[min(row.attempts, len(RETRY_SECONDS) - 1)]
+        seconds = step if error.retry_after is None else error.retry_after
+        log.warning("message.delayed", kind=row.kind, seconds=seconds, problem=error.happened)
+        due_at = self._now() + seconds
+        self._settle(row, {"state": state, "due_at": due_at, "problem": error.happened})
+
+    def _settle(self, row: OutboxRow, values: Mapping[str, object]) -> None:
+        self._outbox.settle(row, values, pause=self._card_seconds)
+        self._delivered()
+
+    def _now(self) -> float:
+        return self._clock().timestamp()
+
+
+def _outgoing(row: OutboxRow, *, doubtful: bool) -> Outgoing:
+    content = orjson.loads(row.content)
+    return Outgoing(
+        key=row.key,
+        kind=row.kind,
+        channel=row.channel,
+        address=row.address,
+        thread_ts=row.thread_ts,
+        text=content["text"],
+        blocks=content["blocks"],
+        since=row.created_at,
+        doubtful=doubtful,
+    )

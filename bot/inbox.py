@@ -1,0 +1,271 @@
+"""
+The durable inbox: what Slack hands us is committed before it is acknowledged, and worked once.
+
+Bolt acknowledges events before their listener runs, and Socket Mode delivers twice: so a payload
+becomes a row first, under a key of Slack's own (`event_id`, `trigger_id`), and a second row under
+the same key is not made. The payload may hold a pasted secret: it is sealed with AES-GCM under a
+key derived from the installation key, bound to its row, and purged as soon as it was worked.
+What an entry means is not known here.
+"""
+
+import hashlib
+import hmac
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from os import urandom
+from typing import Any
+
+import orjson
+import structlog
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy import ColumnElement, Engine, LargeBinary, UniqueConstraint, func, or_
+from sqlmodel import Field, SQLModel, col, delete, select, update
+
+from bot.rows import changed, insert_once, reading, writing
+
+log = structlog.get_logger()
+
+HELD, WAITING, LEASED, DONE, FAILED = "held", "waiting", "leased", "done", "failed"
+HOLD_SECONDS = 2.0  # a listener that has not spoken by then died between commit and hand-over
+NONCE_BYTES = 12
+
+
+class InboxRow(SQLModel, table=True):
+    """One payload. `payload` is sealed, and NULL once it was worked; times are epoch seconds."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (UniqueConstraint("key"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    key: str
+    kind: str
+    name: str
+    urgent: bool = False
+    payload: bytes | None = Field(default=None, sa_type=LargeBinary)
+    state: str = Field(index=True)
+    received_at: float
+    due_at: float  # not taken before; for a lease or a hold: when it lapses
+    attempts: int = 0
+    taken_by: str = ""
+    done_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """
+    One taken entry. `kind` is event, shortcut, command, action or view; `name` which one.
+
+    The payload is Slack's own and may hold a pasted secret: it is not shown by `repr`.
+    """
+
+    id: int
+    key: str
+    kind: str
+    name: str
+    attempts: int
+    received_at: datetime
+    payload: Mapping[str, Any] = field(repr=False)
+
+
+def inbox_key(installation_key: str) -> bytes:
+    """Derive the 32 bytes that seal payloads. Source: RFC 5869."""
+    derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"locksmith/inbox/v1")
+    return derivation.derive(installation_key.encode())
+
+
+class Inbox:
+    """
+    The only SQL of the inbox. Thread-safe; several processes may share the table.
+
+    `clock` returns aware UTC times; `worker` names this process in rows.
+    """
+
+    def __init__(
+        self, engine: Engine, key: bytes, *, clock: Callable[[], datetime], worker: str = "worker"
+    ) -> None:
+        self._engine = engine
+        self._key = key
+        self._cipher = AESGCM(key)
+        self._clock = clock
+        self._worker = worker
+        self._arrived = threading.Condition()
+
+    def put(
+        self,
+        key: str,
+        payload: Mapping[str, Any],
+        *,
+        kind: str,
+        name: str,
+        urgent: bool = False,
+        held: bool = False,
+    ) -> str:
+        """
+        Commit one payload and return its key; "" if it is there already (nothing was changed).
+
+        `key` "" means that Slack gave none: then the payload's own keyed digest is the key.
+        `held` keeps it from the worker until `release`, or until HOLD_SECONDS have passed.
+        """
+        content = orjson.dumps(payload)
+        key = key or "digest:" + hmac.new(self._key, content, hashlib.sha256).hexdigest()
+        now = self._now()
+        row = {
+            "key": key,
+            "kind": kind,
+            "name": name,
+            "urgent": urgent,
+            "payload": self._seal(key, content),
+            "state": HELD if held else WAITING,
+            "received_at": now,
+            "due_at": now + HOLD_SECONDS if held else now,
+            "attempts": 0,
+            "taken_by": "",
+        }
+        with writing(self._engine) as session:
+            made = insert_once(session, InboxRow, row, "key")
+        if not made:
+            log.info("inbox.repeat_ignored", kind=kind, name=name)
+            return ""
+        if not held:
+            self.wake()
+        return key
+
+    def release(self, key: str) -> None:
+        """Hand a held entry to the worker."""
+        self._set(key, {"state": WAITING, "due_at": self._now()})
+        self.wake()
+
+    def discard(self, key: str) -> None:
+        """Drop a held entry that did not pass validation; it stays known, its payload goes."""
+        self._set(key, {"state": DONE, "payload": None, "done_at": self._now()})
+
+    def take(self, *, lease_seconds: float = 60) -> Entry | None:
+        """Take the next entry that is due, urgent ones first; None if there is none."""
+        now = self._now()
+        table = InboxRow
+        due = (
+            col(table.state).in_((HELD, WAITING, LEASED)),
+            col(table.due_at) <= now,
+        )
+        if not self._anything(due):
+            return None  # an idle worker must not hold the write lock
+        with writing(self._engine) as session:
+            found = session.exec(
+                select(table.id)
+                .where(*due)
+                .order_by(col(table.urgent).desc(), col(table.id))
+                .limit(1)
+            ).first()
+            if found is None:
+                return None
+            taken = session.execute(
+                update(table)
+                .where(col(table.id) == found, *due)
+                .values(
+                    state=LEASED,
+                    due_at=now + lease_seconds,
+                    attempts=col(table.attempts) + 1,
+                    taken_by=self._worker,
+                )
+            )
+            row = session.get(table, found) if changed(taken) == 1 else None
+        return None if row is None or row.payload is None else self._entry(row)
+
+    def done(self, entry: Entry) -> None:
+        """Say that it was worked: the payload is purged, the key stays against redelivery."""
+        self._finish(entry, {"state": DONE, "payload": None, "done_at": self._now()})
+
+    def give_up(self, entry: Entry) -> None:
+        """Say that it cannot be worked; the payload is purged all the same."""
+        self._finish(entry, {"state": FAILED, "payload": None, "done_at": self._now()})
+
+    def again(self, entry: Entry, *, after_seconds: float) -> None:
+        """Put it back for a later attempt."""
+        self._finish(entry, {"state": WAITING, "due_at": self._now() + after_seconds})
+
+    def wait(self, timeout_seconds: float) -> None:
+        """Sleep until something arrives in this process, or the time is over."""
+        with self._arrived:
+            self._arrived.wait(timeout_seconds)
+
+    def waiting(self) -> int:
+        """Count what is not worked yet, leased entries included."""
+        with reading(self._engine) as session:
+            count = select(func.count()).select_from(InboxRow)
+            open_states = (HELD, WAITING, LEASED)
+            return session.exec(count.where(col(InboxRow.state).in_(open_states))).one()
+
+    def forget(self, *, older_than: timedelta) -> int:
+        """Delete finished rows from before Slack's last possible redelivery (24 h)."""
+        before = self._now() - older_than.total_seconds()
+        with writing(self._engine) as session:
+            gone = session.execute(
+                delete(InboxRow).where(
+                    or_(col(InboxRow.state) == DONE, col(InboxRow.state) == FAILED),
+                    col(InboxRow.done_at) < before,
+                )
+            )
+            return changed(gone)
+
+    def _anything(self, due: tuple[ColumnElement[bool], ...]) -> bool:
+        with reading(self._engine) as session:
+            return session.exec(select(InboxRow.id).where(*due).limit(1)).first() is not None
+
+    def _entry(self, row: InboxRow) -> Entry | None:
+        try:
+            content = self._open(row.key, row.payload or b"")
+        except InvalidTag:
+            # Another installation key, or a row that was edited: it can never be read.
+            log.error("inbox.entry_unreadable", kind=row.kind, name=row.name)  # noqa: TRY400
+            self._set(row.key, {"state": FAILED, "payload": None, "done_at": self._now()})
+            return None
+        return Entry(
+            id=row.id or 0,
+            key=row.key,
+            kind=row.kind,
+            name=row.name,
+            attempts=row.attempts,
+            received_at=datetime.fromtimestamp(row.received_at, UTC),
+            payload=orjson.loads(content),
+        )
+
+    def _finish(self, entry: Entry, values: dict[str, object]) -> None:
+        """Write the outcome only while the lease is ours: a lapsed one belongs to another."""
+        with writing(self._engine) as session:
+            session.execute(
+                update(InboxRow)
+                .where(
+                    col(InboxRow.id) == entry.id,
+                    col(InboxRow.state) == LEASED,
+                    col(InboxRow.attempts) == entry.attempts,
+                )
+                .values(**values)
+            )
+
+    def _set(self, key: str, values: dict[str, object]) -> None:
+        with writing(self._engine) as session:
+            session.execute(
+                update(InboxRow)
+                .where(col(InboxRow.key) == key, col(InboxRow.state).in_((HELD, LEASED)))
+                .values(**values)
+            )
+
+    def _seal(self, key: str, content: bytes) -> bytes:
+        nonce = urandom(NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, content, key.encode())
+
+    def _open(self, key: str, sealed: bytes) -> bytes:
+        return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], key.encode())
+
+    def wake(self) -> None:
+        """End every `wait` of this process."""
+        with self._arrived:
+            self._arrived.notify_all()
+
+    def _now(self) -> float:
+        return self._clock().timestamp()

@@ -1,0 +1,149 @@
+"""
+`locksmith serve`: every part started in order, and stopped in the opposite one.
+
+What runs: the collector loop (the graph kept current), the engine (durable runs), the courier and
+the publisher (Slack equal to the rows), the worker (the inbox emptied), the Slack app.
+"""
+
+import threading
+import time
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from bot.config import Config, installation_key
+from bot.courier import Courier
+from bot.inbox import Inbox, inbox_key
+from bot.intake.intake import Intake
+from bot.outbox import Outbox
+from bot.slack.app import SlackApp
+from bot.slack.audience import Audience
+from bot.slack.people import People
+from bot.slack.publisher import Publisher
+from bot.slack.screen import Screen
+from bot.slack.sender import SlackSender
+from bot.slack_api import web_client
+from bot.wiring import (
+    GraphParts,
+    ResponseParts,
+    executor_name,
+    graph_parts,
+    intake_of,
+    resolver,
+    response_parts,
+)
+from bot.work.room import Room
+from bot.work.sightings import Sightings
+from bot.worker import Worker
+from graph.collect import collect
+from graph.detect import warm_up
+from graph.errors import BadInputError, LocksmithError
+
+log = structlog.get_logger()
+
+
+class Serving:
+    """
+    The running bot; a context manager.
+
+    Raises (on entering):
+        BadInputError: a token is missing. AccessDeniedError, NotFoundError, UnavailableError: Slack
+        or the database says no; the sentence says what to grant.
+    """
+
+    def __init__(self, config: Config) -> None:
+        if config.slack.bot_token is None or config.slack.app_token is None:
+            raise BadInputError(
+                "slack.bot_token and slack.app_token are not both set.",
+                means="Locksmith cannot connect to Slack.",
+                do_now="Set both; deploy/slack-manifest.yaml makes the app that they belong to.",
+            )
+        self._config = config
+        self._bot_token = config.slack.bot_token.get_secret_value()
+        self._app_token = config.slack.app_token.get_secret_value()
+        self._ended = threading.Event()
+        self._stack = ExitStack()
+        self.collected_once = threading.Event()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as starting:
+            self._start(starting)
+            self._stack = starting.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._stack.close()
+
+    def _start(self, stack: ExitStack) -> None:
+        config = self._config
+        self.graph: GraphParts = graph_parts(config)
+        stack.callback(self.graph.close)
+        client = web_client(self._bot_token, base_url=config.slack.base_url)
+        people = People(client)
+        resolve = resolver(config, people.approvers_of)
+        self.response: ResponseParts = response_parts(self.graph, resolve=resolve)
+        security = people.channel_id(config.slack.security_channel)
+        people.refuse_shared(security)
+        engine = self.graph.database.engine
+        key = installation_key(config).get_secret_value()
+        inbox = Inbox(engine, inbox_key(key), clock=self.graph.now, worker=executor_name())
+        outbox = Outbox(engine, clock=self.graph.now)
+        publisher = Publisher(
+            engine,
+            self.response.records,
+            outbox,
+            channel=security,
+            audience=Audience(people, resolve, config.approvals),
+            checkpoint=lambda: self.response.records.checkpoint().text(),
+        )
+        courier = Courier(
+            outbox, SlackSender(client), clock=self.graph.now, delivered=publisher.look
+        )
+        intake: Intake = intake_of(self.graph)
+        room = Room(
+            desk=self.response.desk,
+            intake=intake,
+            graph=self.graph.repository,
+            outbox=outbox,
+            people=people,
+            screen=Screen(client),
+            sightings=Sightings(engine),
+            security_channel=security,
+        )
+        worker = Worker(inbox, room)
+        app = SlackApp(client, self._app_token, inbox, scan_messages=config.slack.scan_messages)
+        self.app = app
+        self.response.records.on_change(publisher.look)
+        warm_up()
+        stack.callback(self.response.engine.stop)
+        self.response.engine.launch()
+        collector = threading.Thread(target=self._keep_current, name="collector", daemon=True)
+        collector.start()
+        stack.callback(collector.join, 10)
+        for part in (courier, publisher, worker, app):
+            part.start()
+            stack.callback(part.stop)
+
+    def _keep_current(self) -> None:
+        """Read every source, then again after the interval; a trouble of one run ends that run."""
+        while not self._ended.is_set():
+            began = time.monotonic()
+            try:
+                for _ in collect(
+                    self.graph.repository, self.graph.collect_context, now=self.graph.now()
+                ):
+                    if self._ended.is_set():
+                        return
+            except LocksmithError as error:
+                log.warning("collection.failed", happened=error.happened, do_now=error.do_now)
+            self.collected_once.set()
+            log.info("collection.done", seconds=round(time.monotonic() - began, 3))
+            self._ended.wait(self._config.collect.interval_seconds)

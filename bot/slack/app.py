@@ -1,0 +1,112 @@
+"""
+The Bolt app over Socket Mode: commits each payload to the inbox, then lets a listener look at it.
+
+Bolt acknowledges an event before its listener runs, so only a middleware can keep one safe. If the
+commit fails it raises, Bolt answers 500, Socket Mode sends no acknowledgement, and Slack delivers
+again or tells the user. What is not ours, and what is here already, is answered right away: left
+to Bolt, it would be logged with its whole body.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+from slack_bolt import App, BoltContext, BoltResponse
+from slack_bolt.adapter.socket_mode import SocketModeHandler
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk import WebClient
+
+from bot.inbox import Inbox
+from bot.logs import quiet_libraries
+from bot.slack.hand_over import KEY
+from bot.slack.listeners import approve, ask, home, report_leak, run
+from bot.slack.payloads import new_entry
+from bot.slack_api import is_loopback, slack_errors
+
+log = structlog.get_logger()
+
+DROPPED = ("token", "authorizations", "event_context")  # of the envelope; nothing of it is needed
+
+
+class SlackApp:
+    """
+    Receives from one workspace. `client` is made by `bot.slack_api.web_client`.
+
+    `scan_messages` False: messages in channels are not even taken in.
+
+    Raises:
+        LocksmithError: Slack does not know the bot token, or is not there.
+    """
+
+    def __init__(
+        self, client: WebClient, app_token: str, inbox: Inbox, *, scan_messages: bool = True
+    ) -> None:
+        self._client = client
+        with slack_errors("signing in"):
+            identity = client.auth_test()
+        authorized = AuthorizeResult.from_auth_test_response(
+            auth_test_response=identity, bot_token=client.token
+        )
+        logger = logging.getLogger("slack_bolt.locksmith")
+        logger.setLevel(logging.INFO)
+        self._app = App(
+            client=client,
+            authorize=lambda: authorized,
+            logger=logger,
+            request_verification_enabled=False,  # a Socket Mode connection is authenticated itself
+        )
+        self._app.use(commit_first(inbox, scan_messages=scan_messages))
+        self._app.error(_failed)
+        for listeners in (report_leak, ask, approve, run, home):
+            listeners.register(self._app, inbox)
+        self._handler = SocketModeHandler(self._app, app_token, logger=logger)
+        if is_loopback(client.base_url):
+            self._handler.client.proxy = None
+        quiet_libraries()
+
+    @property
+    def connected(self) -> bool:
+        return bool(self._handler.client.is_connected())
+
+    def start(self) -> None:
+        """
+        Open the connection; returns at once, deliveries come on threads of the SDK.
+
+        Raises:
+            LocksmithError: Slack refused the app token, or is not there.
+        """
+        with slack_errors("opening the Socket Mode connection"):
+            self._handler.client.connect()
+
+    def stop(self) -> None:
+        self._handler.client.close()
+
+
+def commit_first(inbox: Inbox, *, scan_messages: bool) -> Callable[..., BoltResponse]:
+    """Make the middleware that stands before every listener."""
+
+    def commit(
+        body: dict[str, Any],
+        context: BoltContext,
+        next: Callable[[], BoltResponse],  # noqa: A002
+    ) -> BoltResponse:
+        entry = new_entry(body)
+        if entry is None or (entry.name == "message" and not scan_messages):
+            return BoltResponse(status=200, body="")
+        payload: Mapping[str, Any] = {key: body[key] for key in body if key not in DROPPED}
+        key = inbox.put(
+            entry.key, payload, kind=entry.kind, name=entry.name, urgent=entry.urgent, held=True
+        )
+        if not key:
+            return BoltResponse(status=200, body="")
+        context[KEY] = key
+        return next()
+
+    return commit
+
+
+def _failed(error: Exception) -> BoltResponse:
+    """Say what broke without the payload, which Bolt's own sample would log."""
+    log.error("listener.failed", error=type(error).__name__)
+    return BoltResponse(status=500, body="")

@@ -1,0 +1,156 @@
+"""
+Reads Slack's payloads: which inbox entry one becomes, and what was asked by whom where. Pure.
+
+Names of everything that people can press or send are fixed here, once, for listeners and worker.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+EVENT, SHORTCUT, COMMAND, ACTION, VIEW = "event", "shortcut", "command", "action", "view"
+COMMAND_NAME = "/leak"
+SHORTCUTS = ("leak_report_message", "leak_report")
+ACTIONS = (
+    "leak_report_open",
+    "blast_radius_show",
+    "plan_rotate_first",
+    "plan_revoke_first",
+    "approval_ask",
+    "approval_review",
+    "approval_deny",
+    "run_stop",
+    "step_retry",
+    "step_skip",
+    "step_confirm",
+    "run_undo",
+    "incident_dismiss",
+    "incident_close",
+    "sighting_removed",
+)
+LINKS = ("message_open",)  # buttons that only open an address: acknowledged, no work
+FORMS = (
+    "leak_report_form",
+    "approval_give",
+    "approval_refuse",
+    "step_skip_reason",
+    "step_confirm_evidence",
+    "incident_dismiss_reason",
+    "incident_waive",
+)
+EVENTS = ("message", "app_home_opened", "subteam_members_changed", "subteam_updated", "user_change")
+MESSAGE_SUBTYPES = (
+    "",
+    "message_changed",
+    "message_deleted",
+    "file_share",
+    "thread_broadcast",
+    "me_message",
+    "bot_message",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """What a payload becomes in the inbox; `key` "" where Slack gave no id."""
+
+    kind: str
+    name: str
+    key: str
+    urgent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asked for what, where, and how to answer. Ids only; texts stay in the payload."""
+
+    user: str
+    channel: str = ""
+    thread_ts: str = ""
+    response_url: str = ""
+    trigger_id: str = ""
+    view_id: str = ""
+    value: str = ""  # of the button; of a form its private_metadata
+
+
+def new_entry(body: Mapping[str, Any]) -> NewEntry | None:
+    """Return what `body` becomes; None: nothing that we work on."""
+    kind = str(body.get("type") or "")
+    trigger = str(body.get("trigger_id") or "")
+    key = f"trigger:{trigger}" if trigger else ""
+    if "command" in body:
+        name = str(body["command"])
+        return NewEntry(COMMAND, name, key, urgent=True) if name == COMMAND_NAME else None
+    if kind == "event_callback":
+        return _event(body)
+    if kind in {"shortcut", "message_action"}:
+        return _known(SHORTCUT, str(body.get("callback_id")), key, SHORTCUTS)
+    if kind == "block_actions":
+        action = (body.get("actions") or [{}])[0]
+        return _known(ACTION, str(action.get("action_id")), key, ACTIONS)
+    if kind == "view_submission":
+        return _known(VIEW, str(body["view"].get("callback_id")), key, FORMS)
+    return None
+
+
+def asked(payload: Mapping[str, Any]) -> Asked:
+    """Read the asker out of any interactive payload or command."""
+    if "command" in payload:
+        return Asked(
+            user=str(payload.get("user_id") or ""),
+            channel=str(payload.get("channel_id") or ""),
+            response_url=str(payload.get("response_url") or ""),
+            trigger_id=str(payload.get("trigger_id") or ""),
+        )
+    container = payload.get("container") or {}
+    message = payload.get("message") or {}
+    view = payload.get("view") or {}
+    action = (payload.get("actions") or [{}])[0]
+    return Asked(
+        user=str((payload.get("user") or {}).get("id") or ""),
+        channel=str((payload.get("channel") or {}).get("id") or container.get("channel_id") or ""),
+        thread_ts=str(message.get("thread_ts") or ""),
+        response_url=str(payload.get("response_url") or ""),
+        trigger_id=str(payload.get("trigger_id") or ""),
+        view_id=str(view.get("id") or ""),
+        value=str(action.get("value") or view.get("private_metadata") or ""),
+    )
+
+
+def form_values(payload: Mapping[str, Any]) -> dict[str, str]:
+    """Return what was typed, by block_id (each block holds one element)."""
+    values = ((payload.get("view") or {}).get("state") or {}).get("values") or {}
+    typed = {}
+    for block_id, elements in values.items():
+        for element in elements.values():
+            typed[str(block_id)] = str(element.get("value") or "").strip()
+    return typed
+
+
+def metadata(payload: Mapping[str, Any]) -> dict[str, str]:
+    """Return the ids that a form carries; forms of ours hold a small JSON object."""
+    text = str((payload.get("view") or {}).get("private_metadata") or "{}")
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {str(key): str(value) for key, value in found.items()}
+
+
+def _event(body: Mapping[str, Any]) -> NewEntry | None:
+    event = body.get("event") or {}
+    name = str(event.get("type") or "")
+    if name not in EVENTS:
+        return None
+    if name == "message" and str(event.get("subtype") or "") not in MESSAGE_SUBTYPES:
+        return None
+    identifier = str(body.get("event_id") or "")
+    return NewEntry(EVENT, name, f"event:{identifier}" if identifier else "", urgent=False)
+
+
+def _known(kind: str, name: str, key: str, names: tuple[str, ...]) -> NewEntry | None:
+    return NewEntry(kind, name, key, urgent=True) if name in names else None

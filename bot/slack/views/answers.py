@@ -1,0 +1,129 @@
+"""Private answers to /leak: who uses a secret, who reads it, what it reaches, how a case is."""
+
+from collections.abc import Sequence
+
+from bot.slack.views.blast_radius import (
+    consumers_text,
+    copies_text,
+    gaps_text,
+    opens_text,
+    readers_text,
+)
+from bot.slack.views.blocks import (
+    Block,
+    Message,
+    actions,
+    button,
+    context,
+    header,
+    message,
+    section,
+)
+from bot.slack.views.forms import problem_text
+from bot.slack.views.names import SEVERITY_ICON, STATE_WORDS
+from bot.slack.views.steps import progress_count
+from bot.slack.views.text import code, counted, joined, said, when
+from graph.model import Gap
+from graph.queries.blast_radius import BlastRadius
+from graph.queries.consumers import Consumers
+from graph.queries.readers import Readers
+from responders.incident import Case
+
+HELP_LINES = (
+    "`/leak`  report a leak: a form that only Locksmith reads",
+    "`/leak uses payments/db`  who consumes a secret, through every sync and copy",
+    "`/leak readers payments/db`  who can read it, and what grants it",
+    "`/leak blast payments/db`  all that a leak of it would reach",
+    "`/leak status`  open incidents; `/leak status INC-1` one of them",
+    "`/leak help`  this",
+)
+
+
+def help_answer(*, unknown: str = "") -> Message:
+    lead = [f"I do not know “{said(unknown, 60)}”."] if unknown else []
+    lines = [
+        *lead,
+        *HELP_LINES,
+        "A message with a secret in it: its menu → *Report a leaked secret*.",
+    ]
+    text = "What /leak can do."
+    report = actions("help", button("Report a leak", "leak_report_open", "form", style="primary"))
+    return message(text, [section("\n".join(lines)), report])
+
+
+def uses_answer(answer: Consumers) -> Message:
+    count = counted(len(answer.consumers), "consumer")
+    body = consumers_text(answer.consumers, {}, most=25)
+    return message(
+        f"{answer.secret} has {count}.",
+        [section(f"{code(answer.secret, 250)} has *{count}*"), section(body), *_gaps(answer.gaps)],
+    )
+
+
+def readers_answer(answer: Readers) -> Message:
+    body = readers_text(answer.readers, most=20)
+    return message(
+        f"{len(answer.readers)} ways to read {answer.secret}.",
+        [section(f"Who can read {code(answer.secret, 250)}"), section(body), *_gaps(answer.gaps)],
+    )
+
+
+def blast_answer(secret: str, radius: BlastRadius) -> Message:
+    blocks: list[Block | None] = [
+        section(f"If {code(secret, 250)} leaked:"),
+        section("*Where it lies*\n" + copies_text(radius, ())),
+        section(
+            f"*Who consumes it* ({len(radius.consumers)})\n"
+            + consumers_text(radius.consumers, {}, most=15)
+        ),
+        section("*Who can read it*\n" + readers_text(radius.readers, most=8)),
+        section("*What it opens*\n" + opens_text(radius)) if radius.opens else None,
+        *_gaps(radius.gaps),
+    ]
+    return message(f"What a leak of {secret} reaches.", blocks)
+
+
+def status_answer(case: Case) -> Message:
+    lines = [
+        f"{SEVERITY_ICON[case.severity]} {code(case.id)} *{said(case.title, 150)}*",
+        f"*{STATE_WORDS[case.state]}* since {when(case.timeline[-1].at if case.timeline else None)}"
+        + (f" · {progress_count(case)}" if case.progress else ""),
+        f"*Next:* {said(case.next_action, 400)}",
+    ]
+    show = actions("status", button("Blast radius", "blast_radius_show", case.id))
+    return message(f"{case.id}: {STATE_WORDS[case.state]}", [section("\n".join(lines)), show])
+
+
+def incidents_answer(cases: Sequence[Case]) -> Message:
+    if not cases:
+        return message("No incident is open.", [section("No incident is open. 🎉")])
+    lines = [
+        f"{SEVERITY_ICON[case.severity]} {code(case.id)} {said(case.title, 120)} · "
+        f"{STATE_WORDS[case.state]}"
+        for case in cases
+    ]
+    title = counted(len(cases), "open incident")
+    return message(title, [header(title), section(joined(lines, 2800))])
+
+
+def ambiguous_answer(text: str, candidates: Sequence[str]) -> Message:
+    lines = [f"“{said(text, 100)}” fits {len(candidates)} things. Give a longer part of the name:"]
+    lines += [f"• {code(candidate, 200)}" for candidate in candidates[:20]]
+    if len(candidates) > 20:  # noqa: PLR2004
+        lines.append(f"… and {len(candidates) - 20} more")
+    return message(f"“{text}” is ambiguous.", [section(joined(lines, 2800))])
+
+
+def problem_answer(happened: str, means: str, do_now: str) -> Message:
+    """Tell an error to the person who caused the work, in its three parts."""
+    return message(happened, [section(problem_text(happened, means, do_now))])
+
+
+def done_answer(words: str) -> Message:
+    return message(words, [section(said(words, 1000))])
+
+
+def _gaps(gaps: tuple[Gap, ...]) -> list[Block | None]:
+    if not gaps:
+        return [context("Locksmith saw all of its sources.")]
+    return [context("*Not seen:*\n" + gaps_text(gaps))]

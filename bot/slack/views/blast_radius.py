@@ -1,0 +1,151 @@
+"""
+What a leak reaches, in a few lines: copies, consumers, readers, owners, what it opens, gaps.
+
+Grouped by owner and namespace, the worst first, the top ten shown and the rest counted, so that
+300 consumers stay readable. The same parts serve the root card, the thread and the modal.
+"""
+
+from collections.abc import Mapping
+
+from bot.slack.views.blocks import Block, context, header, modal, section
+from bot.slack.views.names import owner_name, place_of, ref_code, short_name
+from bot.slack.views.text import code, counted, duration, joined, said, top
+from graph.model import Gap, Match
+from graph.queries.blast_radius import BlastRadius
+from graph.queries.consumers import Consumer
+from graph.queries.readers import Reader
+from responders.incident import Breakage, Case
+
+TOP = 10
+MODAL_TOP = 60
+GROUPS = 6
+
+
+def copies_text(radius: BlastRadius, matches: tuple[Match, ...], *, most: int = TOP) -> str:
+    """Every place where the value lies: the stores first, then what syncs made of them."""
+    lines = []
+    for match in matches:
+        key = f"#{match.key}" if match.key else ""
+        version = f", version {match.version}" if match.version is not None else ""
+        current = "" if match.current else " _(an old version, no longer current)_"
+        lines.append(f"• {code(match.secret + key)}{version}{current}")
+    known = {(match.secret, match.key) for match in matches}
+    for secret, key in radius.secrets:
+        if (secret, key) not in known:
+            lines.append(f"• {code(f'{secret}#{key}' if key else secret)}")
+    for copy in radius.copies:
+        if (copy.secret, copy.key) in known or (copy.secret, copy.key) in radius.secrets:
+            continue
+        key = f"#{copy.key}" if copy.key else ""
+        seconds = copy.refresh_interval
+        every = f", refreshed every {duration(seconds)}" if seconds else ""
+        by = f" ← {ref_code(copy.via)}{every}" if copy.via else ""
+        idle = " · *idle: nothing uses it*" if copy.idle else ""
+        lines.append(f"• {ref_code(copy.secret + key)}{by}{idle}")
+    if not lines:
+        return "Not found in any store that Locksmith sees: an unknown credential."
+    return joined(top(lines, most, "place"), 1300)
+
+
+def consumers_text(
+    consumers: tuple[Consumer, ...], breakages: Mapping[str, Breakage], *, most: int = TOP
+) -> str:
+    """Group by owner and namespace; those that break now come first, the rest is counted."""
+    if not consumers:
+        return "No consumer is known."
+    ordered = sorted(consumers, key=lambda each: (not _breaks(each, breakages), each.workload))
+    groups: dict[tuple[str, str], list[Consumer]] = {}
+    for consumer in ordered:
+        groups.setdefault((consumer.owner, place_of(consumer.workload)), []).append(consumer)
+    left, lines = most, []
+    for (owner, place), members in list(groups.items())[:GROUPS]:
+        if left <= 0:
+            break
+        lines.append(f"*{said(owner_name(owner), 60)}* · {code(place, 60)} ({len(members)})")
+        lines.extend(_consumer_line(consumer, breakages) for consumer in members[:left])
+        left -= len(members[:left])
+    rest = len(consumers) - (most - left)
+    if rest > 0:
+        lines.append(f"… and {counted(rest, 'consumer')} more in {counted(len(groups), 'group')}")
+    return joined(lines, 2200)
+
+
+def readers_text(readers: tuple[Reader, ...], *, most: int = 5) -> str:
+    """Count who can read it, and name the first few with what grants it."""
+    if not readers:
+        return "Nobody that Locksmith can see (see the gaps)."
+    subjects: dict[str, Reader] = {}
+    for reader in readers:
+        known = subjects.get(reader.subject)
+        if known is None or (reader.direct and not known.direct):
+            subjects[reader.subject] = reader
+    direct = sum(reader.direct for reader in subjects.values())
+    lines = [f"*{len(subjects)}* in all: {direct} directly, {len(subjects) - direct} indirectly"]
+    ordered = sorted(subjects.values(), key=lambda each: (not each.direct, each.subject))
+    shown = [_reader_line(reader) for reader in ordered]
+    return joined([*lines, *top(shown, most, "reader")], 1000)
+
+
+def opens_text(radius: BlastRadius, *, most: int = 8) -> str:
+    """Say what an attacker who holds it reaches next."""
+    lines = []
+    for opened in sorted(radius.opens, key=lambda each: (each.depth, each.ref)):
+        through = " → ".join(ref_code(step) for step in opened.path[1:-1][:3])
+        note = f" · {said(opened.note, 160)}" if opened.note else ""
+        lines.append(f"• {ref_code(opened.ref)}{f' through {through}' if through else ''}{note}")
+    return joined(top(lines, most, "thing"), 900)
+
+
+def gaps_text(gaps: tuple[Gap, ...], *, most: int = 4) -> str:
+    lines = [
+        f"• {code(gap.source, 60)} {code(gap.scope, 80)}: {said(gap.reason, 160)}" for gap in gaps
+    ]
+    return joined(top(lines, most, "gap"), 1000)
+
+
+def breakages_of(case: Case, order: str = "revoke-first") -> dict[str, Breakage]:
+    """How each consumer fares under one order of the plan; empty without a plan."""
+    forecasts = case.plan.forecasts if case.plan else ()
+    chosen = next((forecast for forecast in forecasts if forecast.order == order), None)
+    return {each.workload: each for each in chosen.breakages} if chosen else {}
+
+
+def blast_radius_modal(case: Case) -> Block:
+    """Everything that the card only counts, as far as a modal holds it."""
+    radius = case.blast_radius
+    blocks: list[Block] = [header(f"Blast radius of {case.id}")]
+    blocks.append(section("*Where it lies*\n" + copies_text(radius, case.matches, most=30)))
+    shown = consumers_text(radius.consumers, breakages_of(case), most=MODAL_TOP)
+    title = f"*Who consumes it* ({len(radius.consumers)}), and what happens if revoked now"
+    blocks += [section(title), section(shown)]
+    blocks.append(section("*Who can read it*\n" + readers_text(radius.readers, most=20)))
+    if radius.opens:
+        blocks.append(section("*What it opens*\n" + opens_text(radius, most=20)))
+    if radius.gaps:
+        blocks.append(section("*What Locksmith could not see*\n" + gaps_text(radius.gaps, most=12)))
+    blocks.append(context("As the graph was when the incident was opened."))
+    return modal("Blast radius", blocks)
+
+
+def _breaks(consumer: Consumer, breakages: Mapping[str, Breakage]) -> bool:
+    breakage = breakages.get(consumer.workload)
+    return breakage is not None and breakage.breaks
+
+
+def _consumer_line(consumer: Consumer, breakages: Mapping[str, Breakage]) -> str:
+    breakage = breakages.get(consumer.workload)
+    icon = "💥" if breakage and breakage.breaks else "•"
+    how = ", ".join(sorted({use.how for use in consumer.via if use.how}))
+    size = f" · {counted(consumer.replicas, 'replica')}" if consumer.replicas is not None else ""
+    words = breakage.sentence if breakage else consumer.reason or str(consumer.picks_up)
+    used = f" ({said(how, 60)})" if how else ""
+    return f"{icon} {code(short_name(consumer.workload), 80)}{size}{used}: {said(words, 220)}"
+
+
+def _reader_line(reader: Reader) -> str:
+    how = "directly" if reader.direct else "indirectly"
+    path = " → ".join(ref_code(step) for step in reader.path[:3])
+    verbs = said(", ".join(reader.verbs), 60)
+    through = f" by {path}" if path else ""
+    note = f" · {said(reader.note, 120)}" if reader.note else ""
+    return f"• {ref_code(reader.subject)} {how} ({verbs}){through}{note}"

@@ -1,0 +1,298 @@
+"""
+The root card of an incident and the notes in its thread: functions of the case alone.
+
+The card answers, in this order: how bad, what now and by whom, what leaked and where it lies, who
+breaks, who can read it, who was told, how far the work is. It is the only message that notifies;
+the rest goes to its thread.
+"""
+
+from bot.slack.views.approval import request_value
+from bot.slack.views.blast_radius import (
+    breakages_of,
+    consumers_text,
+    copies_text,
+    gaps_text,
+    opens_text,
+    readers_text,
+)
+from bot.slack.views.blocks import (
+    Block,
+    Message,
+    actions,
+    button,
+    context,
+    divider,
+    fields,
+    header,
+    message,
+    section,
+)
+from bot.slack.views.names import (
+    ORDER_WORDS,
+    RECOMMENDED_ORDER,
+    SEVERITY_ICON,
+    STATE_WORDS,
+    owner_name,
+    who,
+)
+from bot.slack.views.steps import (
+    PHASE_WORDS,
+    broken_step,
+    progress_count,
+    progress_lines,
+    steps_text,
+)
+from bot.slack.views.text import code, counted, duration, joined, said, when
+from responders.incident import OPEN_STATES, Case, IncidentState, StepProgress, StepState
+
+REASONS = 3
+
+
+def incident_card(case: Case) -> Message:
+    """Draw the root card; re-drawn on each revision, so that Slack equals the rows."""
+    radius = case.blast_radius
+    breakages = breakages_of(case)
+    consumed = f"*Who consumes it* ({len(radius.consumers)}), if revoked now"
+    blocks = [
+        header(f"{_icon(case)} {case.severity.upper()} · {case.title}"),
+        context(f"{code(case.id)} · *{STATE_WORDS[case.state]}* · {_origin(case)}"),
+        section(f"*{_next_title(case)}*\n{said(case.next_action, 600) or 'Nothing.'}"),
+        fields(
+            [
+                ("What leaked", _credential(case)),
+                ("Why this severity", _reasons(case)),
+                ("Owners", _owners(case)),
+                ("Clocks", clocks_text(case)),
+            ]
+        ),
+        divider(),
+        section("*Where it lies*\n" + copies_text(radius, case.matches)),
+        section(f"{consumed}\n" + consumers_text(radius.consumers, breakages)),
+        section("*Who can read it*\n" + readers_text(radius.readers)),
+        section("*What it opens*\n" + opens_text(radius)) if radius.opens else None,
+        divider(),
+        section(f"*{_steps_title(case)}*\n{steps_text(case, 2000)}") if case.plan else None,
+        actions("incident", *_buttons(case)),
+        context(_footer(case)),
+    ]
+    return message(fallback(case), blocks)
+
+
+def fallback(case: Case) -> str:
+    """Say the card in one line, for notifications and screen readers."""
+    words = f"{case.severity.upper()} {case.id}: {case.title} ({STATE_WORDS[case.state]})."
+    return f"{words} {case.next_action}"
+
+
+def opened_note(case: Case) -> Message:
+    """First in the thread: where the value was seen, and what the graph could not see."""
+    lines = []
+    for sighting in case.sightings:
+        removed = f" · removed: {said(sighting.removed, 80)}" if sighting.removed else ""
+        place = said(sighting.where_name or sighting.where or "an unnamed place", 120)
+        author = f", written by {who(sighting.author)}" if sighting.author else ""
+        lines.append(
+            f"• {place}, {when(sighting.seen_at)}, reported by {who(sighting.reporter)}"
+            f"{author}{removed}"
+        )
+        if sighting.note:
+            lines.append(f"   “{said(sighting.note, 300)}”")
+    blocks: list[Block] = [section("*Where it was seen*\n" + joined(lines, 2000))]
+    if case.identity_facts:
+        facts = [
+            f"• {said(name, 60)}: {code(fact if isinstance(fact, str) else ', '.join(fact))}"
+            for name, fact in case.identity_facts.items()
+        ]
+        blocks.append(section("*What its issuer says of it*\n" + joined(facts, 1500)))
+    if case.blast_radius.gaps:
+        blocks.append(
+            section("*What Locksmith could not see*\n" + gaps_text(case.blast_radius.gaps))
+        )
+    return message(f"{case.id}: where it was seen, and what is not known.", blocks)
+
+
+def phase_note(case: Case, phase: str, steps: list[StepProgress]) -> Message:
+    """Say that a phase of the plan is through, with what proves it."""
+    title = PHASE_WORDS.get(phase, phase.capitalize())
+    body = joined(progress_lines(tuple(steps)), 2400)
+    return message(f"{case.id}: {title}.", [section(f"*{said(title, 80)}*\n{body}")])
+
+
+def stopped_note(case: Case) -> Message:
+    """Say that a person must act; posted once for each stop."""
+    step = broken_step(case)
+    what = f"“{said(step.step.title, 120)}”: {said(step.sentence, 400)}" if step else "by a person."
+    words = f"🛑 *Stopped* {what}\n{said(case.next_action, 400)}"
+    return message(f"{case.id} stopped. {case.next_action}", [section(words)])
+
+
+def proof_note(case: Case) -> Message:
+    """Show the evidence that the leaked value is dead and all run on its successor."""
+    lines = progress_lines(case.progress)
+    total = ""
+    if case.closed_at is not None:
+        spent = (case.closed_at - case.clocks.reported).total_seconds()
+        total = f" after {duration(spent)}"
+    removed = sum(bool(sighting.removed) for sighting in case.sightings)
+    seen = f"{removed} of {counted(len(case.sightings), 'sighting')} removed"
+    return message(
+        f"{case.id} is {STATE_WORDS[case.state]}{total}.",
+        [
+            header(f"✅ {case.id} {STATE_WORDS[case.state]}{total}"),
+            section("*Evidence*\n" + (joined(lines, 2600) if lines else "No step was run.")),
+            fields([("Clocks", clocks_text(case)), ("Where it was seen", seen)]),
+        ],
+    )
+
+
+def checkpoint_note(line: str) -> Message:
+    """Copy the audit chain's head to outside the database: an edit or a cut shows against it."""
+    return message(line, [context(code(line, 300))])
+
+
+def clocks_text(case: Case) -> str:
+    """Draw the five clocks as spans from the report."""
+    clocks = case.clocks
+    lines = [f"exposed {when(clocks.exposed)}"] if clocks.exposed else []
+    lines.append(f"reported {when(clocks.reported)}")
+    for word, moment in (
+        ("contained", clocks.contained),
+        ("rotated", clocks.rotated),
+        ("proven dead", clocks.proven_dead),
+    ):
+        if moment is not None:
+            lines.append(f"{word} +{duration((moment - clocks.reported).total_seconds())}")
+        elif case.state in OPEN_STATES:
+            lines.append(f"{word}: not yet")
+    return "\n".join(lines)
+
+
+def _icon(case: Case) -> str:
+    return SEVERITY_ICON[case.severity] if case.state in OPEN_STATES else "✅"
+
+
+def _next_title(case: Case) -> str:
+    return "Next" if case.state in OPEN_STATES else "Done"
+
+
+def _origin(case: Case) -> str:
+    first = case.sightings[0] if case.sightings else None
+    place = f" in {said(first.where_name, 60)}" if first and first.where_name else ""
+    more = f" and {len(case.sightings) - 1} more" if len(case.sightings) > 1 else ""
+    return f"reported by {who(case.reporter)}{place}{more}, {when(case.opened_at)}"
+
+
+def _credential(case: Case) -> str:
+    kind = said(case.detector_name or "unknown credential", 80)
+    if not case.fingerprint_short:
+        return f"{kind}\n_reported without the value_"
+    return f"{kind}\nfingerprint {code(case.fingerprint_short)}"
+
+
+def _reasons(case: Case) -> str:
+    shown = [f"• {said(reason, 160)}" for reason in case.severity_reasons[:REASONS]]
+    if len(case.severity_reasons) > REASONS:
+        shown.append(f"… and {len(case.severity_reasons) - REASONS} more")
+    return "\n".join(shown) or "no rule applied"
+
+
+def _owners(case: Case) -> str:
+    claimed = dict.fromkeys(claim.owner for claim in case.blast_radius.owners)
+    lines = []
+    for owner in list(claimed)[:5]:
+        pages = [page for page in case.pages if page.owner == owner]
+        taken = next((page for page in pages if page.confirmed), None)
+        if taken is not None:
+            lines.append(f"📟 {said(owner_name(owner), 60)}: paged by {said(taken.pager, 40)}")
+        elif pages:
+            why = said(pages[-1].sentence, 100)
+            lines.append(f"⚠️ {said(owner_name(owner), 60)}: NOT paged, {why}")
+        else:
+            lines.append(f"• {said(owner_name(owner), 60)}: not paged yet")
+    if len(claimed) > len(lines):
+        lines.append(f"… and {len(claimed) - len(lines)} more")
+    others = [page for page in case.pages if page.owner not in claimed]
+    lines += [
+        f"{'📟' if page.confirmed else '⚠️'} {said(owner_name(page.owner), 60)}: "
+        f"{'paged by ' + said(page.pager, 40) if page.confirmed else 'NOT paged'}"
+        for page in others[:3]
+    ]
+    if case.pages and not any(page.confirmed for page in case.pages):
+        lines.insert(0, "🚨 *NOBODY WAS PAGED*")
+    return "\n".join(lines) or "🚨 no owner is known; *NOBODY WAS PAGED*"
+
+
+def _steps_title(case: Case) -> str:
+    order = ORDER_WORDS.get(case.plan.order, case.plan.order) if case.plan else ""
+    started = case.state not in {IncidentState.PLANNED, IncidentState.WAITING, IncidentState.OPEN}
+    return f"Steps · {order}" + (f" · {progress_count(case)}" if started and case.progress else "")
+
+
+def _buttons(case: Case) -> list[Block | None]:
+    """Offer what can be done in this state; who may do it is decided when the button is pressed."""
+    show = button("Blast radius", "blast_radius_show", case.id)
+    match case.state:
+        case IncidentState.OPEN | IncidentState.PLANNED:
+            orders = [_order_button(case, order) for order in _orders(case)]
+            ask = button("Ask for approval", "approval_ask", case.id, style="primary")
+            planned = case.plan is not None and bool(case.plan.steps)
+            false_alarm = button("False alarm", "incident_dismiss", case.id)
+            return [*orders, ask if planned else None, show, false_alarm]
+        case IncidentState.WAITING:
+            request = request_value(case, case.approval) if case.approval else ""
+            review = button("Review & approve", "approval_review", request, style="primary")
+            return [review if request else None, show]
+        case IncidentState.RUNNING:
+            words = "Nothing further is started. What is done stays done."
+            stop = button(
+                "Stop after this step", "run_stop", case.id, style="danger", confirm=words
+            )
+            return [stop, show]
+        case IncidentState.STOPPED:
+            return [*_stopped_buttons(case), show]
+        case IncidentState.VERIFIED:
+            return [button("Close incident", "incident_close", case.id, style="primary"), show]
+        case IncidentState.CLOSED | IncidentState.FALSE_ALARM:
+            return [show]
+
+
+def _orders(case: Case) -> list[str]:
+    orders = [forecast.order for forecast in case.plan.forecasts] if case.plan else []
+    ranked = sorted(dict.fromkeys(orders), key=lambda order: order != RECOMMENDED_ORDER)
+    return ranked if len(ranked) > 1 else []
+
+
+def _order_button(case: Case, order: str) -> Block:
+    chosen = "✓ " if case.plan and case.plan.order == order else ""
+    advice = " (recommended)" if order == RECOMMENDED_ORDER else ""
+    words = ORDER_WORDS.get(order, order)
+    action = "plan_" + order.replace("-", "_")
+    return button(f"{chosen}Plan: {words.lower()}{advice}", action, case.id)
+
+
+def _stopped_buttons(case: Case) -> list[Block]:
+    step = broken_step(case)
+    if step is None:
+        return [button("Ask for approval again", "approval_ask", case.id, style="primary")]
+    value = f"{case.id}:{step.step.id}"
+    offered = [
+        button("Try this step again", "step_retry", value, style="primary"),
+        button("Skip it, with a reason", "step_skip", value),
+    ]
+    if step.state is StepState.UNKNOWN:
+        offered.insert(1, button("I can confirm it", "step_confirm", value))
+    if not any(
+        each.step.phase == "revoke" and each.state is not StepState.WAITING
+        for each in case.progress
+    ):
+        words = "Steps that can be undone are undone, the last one first."
+        offered.append(button("Undo", "run_undo", case.id, style="danger", confirm=words))
+    return offered
+
+
+def _footer(case: Case) -> str:
+    last = case.timeline[-1] if case.timeline else None
+    seen = f"Last: {said(last.sentence, 200)} {when(last.at)}" if last else "Just opened."
+    gaps = len(case.blast_radius.gaps)
+    blind = f" · {counted(gaps, 'gap')} in what Locksmith sees" if gaps else ""
+    return f"{seen}{blind} · revision {case.revision}"

@@ -1,0 +1,84 @@
+"""The plan and its run as lines: what will happen, what happens, what was proven."""
+
+from bot.slack.views.names import STEP_ICON, order_words
+from bot.slack.views.text import counted, duration, joined, said
+from responders.incident import (
+    Case,
+    Forecast,
+    Plan,
+    StepProgress,
+    StepState,
+)
+
+SETTLED = frozenset({StepState.CONFIRMED, StepState.SKIPPED, StepState.UNDONE})
+BROKEN = frozenset({StepState.REFUTED, StepState.FAILED, StepState.UNKNOWN})
+PHASE_WORDS = {
+    "rotate": "New value written",
+    "refresh": "Copies synced",
+    "reload": "Consumers on the new value",
+    "revoke": "Old value revoked",
+    "verify": "Proven",
+}
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """List the steps of a plan that has not run, with numbers."""
+    lines = []
+    for number, step in enumerate(plan.steps, 1):
+        back = "" if step.reversible else " · *no way back*"
+        lines.append(f"{number}. *{said(step.title, 120)}*: {said(step.sentence, 240)}{back}")
+    return lines
+
+
+def progress_lines(progress: tuple[StepProgress, ...]) -> list[str]:
+    """One line for each step of a run: its state, and what was seen last."""
+    lines = []
+    for each in progress:
+        words = each.sentence if each.state is not StepState.WAITING else ""
+        took = ""
+        if each.started_at and each.finished_at:
+            took = f" ({duration((each.finished_at - each.started_at).total_seconds())})"
+        tail = f": {said(words, 200)}" if words else ""
+        lines.append(f"{STEP_ICON[each.state]} *{said(each.step.title, 120)}*{took}{tail}")
+    return lines
+
+
+def steps_text(case: Case, limit: int = 2400) -> str:
+    """Draw the live list while there is a run, else the plan, else say that there is none."""
+    if case.progress and any(each.state is not StepState.WAITING for each in case.progress):
+        return joined(progress_lines(case.progress), limit)
+    if case.plan:
+        return joined(plan_lines(case.plan), limit)
+    return "No plan yet."
+
+
+def progress_count(case: Case) -> str:
+    done = sum(each.state in SETTLED for each in case.progress)
+    return f"{done} of {counted(len(case.progress), 'step')}"
+
+
+def forecast_text(forecast: Forecast, *, chosen: bool) -> str:
+    """One order and its consequence."""
+    mark = " ← chosen" if chosen else ""
+    broken = [each for each in forecast.breakages if each.breaks]
+    count = f"{len(broken)} of {counted(len(forecast.breakages), 'consumer')} would break"
+    return (
+        f"*{said(order_words(forecast.order))}*{mark}: {said(forecast.sentence, 500)} _({count})_"
+    )
+
+
+def broken_step(case: Case) -> StepProgress | None:
+    """Return the step that stopped the run, if one did."""
+    return next((each for each in case.progress if each.state in BROKEN), None)
+
+
+def finished_phases(case: Case) -> list[tuple[str, list[StepProgress]]]:
+    """Return the phases of which each step is settled, in the order of the plan."""
+    phases: dict[str, list[StepProgress]] = {}
+    for each in case.progress:
+        phases.setdefault(each.step.phase, []).append(each)
+    return [
+        (phase, steps)
+        for phase, steps in phases.items()
+        if all(each.state in SETTLED for each in steps)
+    ]

@@ -1,0 +1,89 @@
+"""
+Which messages an incident should have in Slack, as a pure function of the case.
+
+Root card first; in its thread: where it was seen, each finished phase, the approval, stops, the
+proof and the audit checkpoint; personally: owners, and approvers while something waits for them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.slack.views.approval import approval_card
+from bot.slack.views.blocks import Message
+from bot.slack.views.incident import (
+    checkpoint_note,
+    incident_card,
+    opened_note,
+    phase_note,
+    proof_note,
+    stopped_note,
+)
+from bot.slack.views.spill import owner_notice
+from bot.slack.views.steps import broken_step, finished_phases
+from responders.incident import ApprovalState, Case, IncidentState
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """
+    One message that should be there. `user` "" means the thread (or the channel, for the card).
+
+    `live`: it is edited whenever its content changes; else it is posted once and stays.
+    """
+
+    key: str
+    message: Message
+    user: str = ""
+    live: bool = False
+
+
+def card_key(case: Case) -> str:
+    return f"{case.id}/card"
+
+
+def root_card(case: Case) -> Wanted:
+    return Wanted(card_key(case), incident_card(case), live=True)
+
+
+def around(
+    case: Case, *, approvers: Sequence[str], owners: Sequence[str], checkpoint: str
+) -> list[Wanted]:
+    """Name everything beside the card; `checkpoint` is the audit line, "" while it is open."""
+    wanted = [Wanted(f"{case.id}/opened", opened_note(case), live=True)]
+    wanted += [Wanted(f"{case.id}/owner/{user}", owner_notice(case), user=user) for user in owners]
+    wanted += _approval(case, approvers)
+    wanted += _progress(case)
+    if case.state is IncidentState.STOPPED:
+        step = broken_step(case)
+        stops = sum(entry.kind.startswith("stop") for entry in case.timeline)
+        cause = f"{step.step.id}/{step.finished_at}" if step else "person"
+        wanted.append(Wanted(f"{case.id}/stopped/{cause}/{stops}", stopped_note(case)))
+    if case.state is IncidentState.CLOSED:
+        closed = int(case.closed_at.timestamp()) if case.closed_at else 0
+        wanted.append(Wanted(f"{case.id}/proof/{closed}", proof_note(case)))
+        if checkpoint:
+            wanted.append(Wanted(f"{case.id}/checkpoint/{closed}", checkpoint_note(checkpoint)))
+    return wanted
+
+
+def _approval(case: Case, approvers: Sequence[str]) -> list[Wanted]:
+    request = case.approval
+    if request is None:
+        return []
+    key = f"{case.id}/approval/{request.id}"
+    wanted = [Wanted(key, approval_card(case, request), live=True)]
+    direct = approval_card(case, request, direct=True)
+    # While it is pending the list is of those who may; later only copies that exist are edited.
+    users = approvers if request.state is ApprovalState.PENDING else ()
+    wanted += [Wanted(f"{key}/{user}", direct, user=user, live=True) for user in users]
+    return wanted
+
+
+def _progress(case: Case) -> list[Wanted]:
+    if case.plan is None:
+        return []
+    run = f"{case.id}/phase/{case.plan.hash[:12]}"
+    return [
+        Wanted(f"{run}/{phase}", phase_note(case, phase, steps))
+        for phase, steps in finished_phases(case)
+    ]

@@ -1,0 +1,218 @@
+"""
+The composition root: a configuration becomes parts that are ready to use.
+
+In three layers, so that a question to the graph does not start a workflow engine: `graph_parts`
+(database, connections, graph), `response_parts` (incidents and their runs). Slack is put on top
+of both in `bot/serving.py`. Nothing is called over the network here.
+"""
+
+import os
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bot import inbox, outbox  # noqa: F401 - their tables must be known to create_all
+from bot.config import Config, PagerEntry, database_url, installation_key
+from bot.intake.intake import Intake
+from bot.slack import message_rows  # noqa: F401
+from bot.work import sightings  # noqa: F401
+from graph.collector import CollectContext
+from graph.connections import Connections
+from graph.database import Database
+from graph.detect import detect
+from graph.errors import BadInputError, RefusedError
+from graph.fingerprints import Fingerprinter
+from graph.identify import identify
+from graph.plugins import discover
+from graph.repository import GraphRepository
+from graph.secret_value import SecretValue
+from responders.approvals import Member, Resolve
+from responders.audit import AuditChain
+from responders.desk import IncidentDesk
+from responders.engine import RunEngine
+from responders.incident import Person
+from responders.limits import EngineSettings
+from responders.pager import AnyPager, Pager
+from responders.planner import Planner
+from responders.playbook import load_playbooks
+from responders.records import IncidentRecords
+from responders.step import Step
+from responders.switchboard import PagerRoute, Switchboard
+
+GroupMembers = Callable[[str], Sequence[Member]]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class GraphParts:
+    """What questions need: the database, the clients, the live graph."""
+
+    config: Config
+    database: Database
+    connections: Connections
+    fingerprinter: Fingerprinter
+    repository: GraphRepository
+    now: Callable[[], datetime] = utc_now
+
+    @property
+    def collect_context(self) -> CollectContext:
+        return CollectContext(connections=self.connections, fingerprinter=self.fingerprinter)
+
+    def close(self) -> None:
+        self.connections.close()
+        self.database.close()
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseParts:
+    """What an incident needs, on top of the graph. `engine` is not launched yet."""
+
+    graph: GraphParts
+    records: IncidentRecords
+    engine: RunEngine
+    desk: IncidentDesk
+
+
+def graph_parts(config: Config) -> GraphParts:
+    """
+    Open the database (its tables are made if missing) and prepare every connection.
+
+    Raises:
+        BadInputError: the database's address or the installation key is not usable.
+        UnavailableError: the database does not answer.
+    """
+    database = Database(database_url(config))
+    database.create_all()
+    key = SecretValue(installation_key(config).get_secret_value())
+    return GraphParts(
+        config=config,
+        database=database,
+        connections=Connections(config.vault, config.kubernetes, config.issuers),
+        fingerprinter=Fingerprinter(key, key_id=config.fingerprint.key_id),
+        repository=GraphRepository(database.engine),
+    )
+
+
+def intake_of(graph: GraphParts) -> Intake:
+    return Intake(
+        fingerprinter=graph.fingerprinter,
+        index=graph.repository,
+        detect=detect,
+        identify=lambda value: identify(value, graph.connections),
+        clock=graph.now,
+    )
+
+
+def response_parts(graph: GraphParts, *, resolve: Resolve | None = None) -> ResponseParts:
+    """Put incidents and their runs on top of the graph; `resolve` says who an approver entry is."""
+    config = graph.config
+    key = installation_key(config).get_secret_value()
+    records = IncidentRecords(
+        graph.database.engine, AuditChain.from_installation_key(key), now=graph.now
+    )
+    steps = {name: member() for name, member in discover(Step, "responders.steps").items()}
+    planner = Planner(
+        load_playbooks(Path(config.response.playbooks) if config.response.playbooks else None),
+        steps,
+    )
+    engine = RunEngine(
+        records,
+        steps=steps,
+        connections=graph.connections,
+        fingerprinter=graph.fingerprinter,
+        switchboard=Switchboard(
+            records.journal.pages, _pager_routes(config), installation=config.installation
+        ),
+        settings=EngineSettings(mode=config.response.mode, allow=config.response.allow),
+        database_url=graph.database.url,
+        now=graph.now,
+        default_owner=config.default_owner,
+    )
+    desk = IncidentDesk(
+        records,
+        graph.repository,
+        planner=planner,
+        engine=engine,
+        policy=config.approvals,
+        resolve=resolve or resolver(config),
+        rules=config.severity,
+        now=graph.now,
+    )
+    return ResponseParts(graph=graph, records=records, engine=engine, desk=desk)
+
+
+def executor_name() -> str:
+    """Name this process among replicas: host and process id."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+def resolver(config: Config, group_members: GroupMembers | None = None) -> Resolve:
+    """
+    Build what turns an approver entry ("team:x", "group:x", an e-mail) into people.
+
+    `group_members` resolves a Slack user group; without it (the command line) such an entry is
+    refused with that reason.
+    """
+
+    def resolve(entry: str) -> Sequence[Member]:
+        kind, _, name = entry.partition(":")
+        if kind == "team":
+            team = config.teams.get(name)
+            if team is None:
+                raise RefusedError(
+                    f"The approvers name the team “{name}”, which the configuration does not have.",
+                    means="Nobody can approve through it.",
+                    do_now=f"Add teams.{name} with its members.",
+                )
+            members = [Member(Person(identity=member)) for member in team.members]
+            if team.slack_group and group_members is not None:
+                members += group_members(team.slack_group)
+            return members
+        if kind == "group":
+            if group_members is None:
+                raise RefusedError(
+                    f"The approvers name the Slack group “{name}”; Slack is not connected here.",
+                    means="Who is in it cannot be known now.",
+                    do_now="Approve in Slack, or name approvers as team:… or by e-mail.",
+                )
+            return group_members(name)
+        return [Member(Person(identity=entry))]
+
+    return resolve
+
+
+def _pager_routes(config: Config) -> list[PagerRoute]:
+    """Make every configured pager; one that teams name reaches those teams only."""
+    kinds = discover(Pager, "responders.pagers")
+    routes = []
+    for name, entry in config.pagers.items():
+        member = kinds.get(entry.kind)
+        if member is None:
+            raise BadInputError(
+                f"pagers.{name}.kind is “{entry.kind}”, and there is no such pager.",
+                do_now=f"Use one of: {', '.join(sorted(kinds))}.",
+            )
+        owners = {f"team:{team}" for team, its in config.teams.items() if name in its.pagers}
+        routes.append(PagerRoute(name, _pager(name, entry, member), owners=frozenset(owners)))
+    return routes
+
+
+def _pager(name: str, entry: PagerEntry, member: type[AnyPager]) -> AnyPager:
+    try:
+        return member(member.Settings.model_validate(entry.model_extra or {}))
+    except ValidationError as error:
+        wrong = ", ".join(
+            ".".join(str(part) for part in problem["loc"]) + ": " + problem["msg"]
+            for problem in error.errors(include_input=False, include_url=False)
+        )
+        raise BadInputError(
+            f"pagers.{name} is not usable: {wrong}.",
+            do_now=f"See the settings of the pager “{entry.kind}” in config.example.yaml.",
+        ) from None

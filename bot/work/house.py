@@ -1,0 +1,33 @@
+"""What Slack tells about itself: groups and users that changed, and an App Home that was opened."""
+
+from bot.inbox import Entry
+from bot.slack.views.home import home_view
+from bot.work.room import Room, text_of
+from responders.incident import OPEN_STATES, ApprovalState
+
+
+def on_group_changed(entry: Entry, room: Room) -> None:
+    """Forget what was known: the next approval asks Slack anew."""
+    room.people.forget_groups()
+
+
+def on_user_changed(entry: Entry, room: Room) -> None:
+    user = (entry.payload.get("event") or {}).get("user") or {}
+    if isinstance(user, dict):
+        room.people.forget_user(str(user.get("id") or ""))
+
+
+def on_home_opened(entry: Entry, room: Room) -> None:
+    """Draw what is open, and what waits for a decision."""
+    event = entry.payload.get("event") or {}
+    user = text_of(event, "user")
+    if event.get("tab") not in {None, "home"}:
+        return
+    room.people.may_act(user)
+    cases = [case for case in room.desk.cases() if case.state in OPEN_STATES]
+    waiting = [
+        case
+        for case in cases
+        if case.approval is not None and case.approval.state is ApprovalState.PENDING
+    ]
+    room.screen.home(user, home_view(cases, waiting))

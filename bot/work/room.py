@@ -1,0 +1,127 @@
+"""
+What the worker's errands work with, and the few ways in which they answer a person.
+
+`Desk` is what they need of `responders.desk.IncidentDesk`; the same core serves the command line.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from bot.inbox import Entry
+from bot.intake.intake import Intake
+from bot.outbox import Outbox
+from bot.slack.payloads import Asked
+from bot.slack.people import People
+from bot.slack.screen import Screen
+from bot.slack.views.blocks import Block, Message, modal
+from bot.work.sightings import Sightings
+from graph.snapshot import Snapshot
+from responders.incident import (
+    ApprovalRequest,
+    Case,
+    IncidentState,
+    LeakReport,
+    Person,
+    Plan,
+)
+
+
+class Opened(Protocol):
+    """What became of a report: `outcome` is opened, joined or reopened."""
+
+    @property
+    def incident_id(self) -> str:
+        """The incident's id."""
+
+    @property
+    def outcome(self) -> str:
+        """What the report did."""
+
+
+class Gate(Protocol):
+    """Whether an incident may close; `missing` are sentences."""
+
+    @property
+    def open(self) -> bool:
+        """All evidence is there."""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What is not proven."""
+
+
+class Desk(Protocol):
+    """The one core for Slack, the command line and the web. All raise LocksmithError."""
+
+    def report(self, report: LeakReport) -> Opened: ...
+    def plan(
+        self, incident_id: str, order: str | None = None, *, person: Person | None = None
+    ) -> Plan: ...
+    def ask_approval(self, incident_id: str, person: Person) -> ApprovalRequest: ...
+    def vote(
+        self, request_id: str, person: Person, *, approve: bool, reason: str = ""
+    ) -> ApprovalRequest: ...
+    def stop(self, incident_id: str, person: Person, reason: str) -> object: ...
+    def retry(self, incident_id: str, person: Person, step_id: str = "") -> object: ...
+    def skip(self, incident_id: str, person: Person, step_id: str, reason: str) -> object: ...
+    def confirm(self, incident_id: str, person: Person, step_id: str, evidence: str) -> object: ...
+    def undo(self, incident_id: str, person: Person) -> object: ...
+    def dismiss(self, incident_id: str, person: Person, reason: str) -> object: ...
+    def claim_removed(
+        self, incident_id: str, person: Person, where: str = "", *, verified: bool = False
+    ) -> object: ...
+    def close(self, incident_id: str, person: Person, waiver: str = "") -> object: ...
+    def gate(self, incident_id: str) -> Gate: ...
+    def case(self, incident_id: str) -> Case: ...
+    def cases(self, state: IncidentState | None = None) -> tuple[Case, ...]: ...
+    def find_id(self, part: str) -> str: ...
+
+
+class Graph(Protocol):
+    """The live graph; implemented by `graph.repository.GraphRepository`."""
+
+    def snapshot(self) -> Snapshot: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Everything that an errand may use. `security_channel` is an id."""
+
+    desk: Desk
+    intake: Intake
+    graph: Graph
+    outbox: Outbox
+    people: People
+    screen: Screen
+    sightings: Sightings
+    security_channel: str
+
+
+def answer(room: Room, entry: Entry, by: Asked, message: Message, *, part: str = "answer") -> None:
+    """
+    Tell the one who asked, privately, by the best road there is.
+
+    In the form that was filled in if it still stands; else by the response_url; else to this
+    person only in the channel; else as a direct message. `part` keeps several answers apart.
+    """
+    key = f"{part}:{entry.key}"
+    if entry.kind == "view" and by.view_id and room.screen.redraw(by.view_id, as_modal(message)):
+        return
+    if by.response_url and entry.kind in {"command", "shortcut"}:
+        room.outbox.respond(key, by.response_url, message)
+    elif by.channel[:1] in {"C", "G"}:
+        room.outbox.ephemeral(key, by.channel, message, user=by.user, thread_ts=by.thread_ts)
+    else:
+        room.outbox.post(key, by.channel or by.user, message)
+
+
+def as_modal(message: Message) -> Block:
+    """Show a message's blocks in a modal; buttons stay, because their actions are the same."""
+    return modal("Locksmith", [dict(block) for block in message.blocks])
+
+
+def text_of(payload: Mapping[str, object], name: str) -> str:
+    """Read a text field of a payload."""
+    found = payload.get(name)
+    return found if isinstance(found, str) else ""

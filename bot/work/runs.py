@@ -1,0 +1,95 @@
+"""What people do about a run: stop, retry, skip with a reason, close. The desk decides who may."""
+
+from bot.inbox import Entry
+from bot.slack.payloads import Asked, asked, form_values
+from bot.slack.views.answers import done_answer
+from bot.slack.views.forms import REASON, confirm_form, dismiss_form, skip_form, waiver_form
+from bot.work.room import Room, answer
+from responders.incident import Person
+
+
+def stop(entry: Entry, room: Room) -> None:
+    by, person = _who(entry, room)
+    room.desk.stop(by.value, person, "Stopped by a button on the card.")
+    answer(room, entry, by, done_answer("Stopping: nothing further is started."))
+
+
+def retry(entry: Entry, room: Room) -> None:
+    by, person = _who(entry, room)
+    incident_id, _, step_id = by.value.partition(":")
+    room.desk.retry(incident_id, person, step_id)
+    answer(room, entry, by, done_answer("Trying that step again."))
+
+
+def open_skip(entry: Entry, room: Room) -> None:
+    """Ask why a step is to be skipped."""
+    by, _ = _who(entry, room)
+    incident_id, _, step_id = by.value.partition(":")
+    case = room.desk.case(incident_id)
+    titles = {each.step.id: each.step.title for each in case.progress}
+    room.screen.open(by.trigger_id, skip_form(titles.get(step_id, "This step"), by.value))
+
+
+def skip(entry: Entry, room: Room) -> None:
+    by, person = _who(entry, room)
+    incident_id, _, step_id = by.value.partition(":")
+    room.desk.skip(incident_id, person, step_id, form_values(entry.payload).get(REASON, ""))
+    answer(room, entry, by, done_answer("Skipped, under your name. The run goes on."))
+
+
+def open_confirm(entry: Entry, room: Room) -> None:
+    """Ask what proves a step that only a person can judge."""
+    by, _ = _who(entry, room)
+    incident_id, _, step_id = by.value.partition(":")
+    steps = {each.step.id: each for each in room.desk.case(incident_id).progress}
+    step = steps.get(step_id)
+    title, words = (step.step.title, step.sentence) if step else ("This step", "")
+    room.screen.open(by.trigger_id, confirm_form(title, words, by.value))
+
+
+def confirm(entry: Entry, room: Room) -> None:
+    by, person = _who(entry, room)
+    incident_id, _, step_id = by.value.partition(":")
+    room.desk.confirm(incident_id, person, step_id, form_values(entry.payload).get(REASON, ""))
+    answer(room, entry, by, done_answer("Confirmed, under your name. The run goes on."))
+
+
+def undo(entry: Entry, room: Room) -> None:
+    by, person = _who(entry, room)
+    room.desk.undo(by.value, person)
+    answer(room, entry, by, done_answer("Taking back what can be taken back."))
+
+
+def open_dismissal(entry: Entry, room: Room) -> None:
+    by, _ = _who(entry, room)
+    room.screen.open(by.trigger_id, dismiss_form(by.value))
+
+
+def dismiss(entry: Entry, room: Room) -> None:
+    by, person = _who(entry, room)
+    room.desk.dismiss(by.value, person, form_values(entry.payload).get(REASON, ""))
+    answer(room, entry, by, done_answer("Closed as a false alarm, under your name."))
+
+
+def close(entry: Entry, room: Room) -> None:
+    """Close with the evidence that is there; if some is missing, ask for a waiver."""
+    by, person = _who(entry, room)
+    gate = room.desk.gate(by.value)
+    if not gate.open:
+        room.screen.open(by.trigger_id, waiver_form(by.value, " ".join(gate.missing)))
+        return
+    room.desk.close(by.value, person)
+    answer(room, entry, by, done_answer("Closed, with the proof in the thread."))
+
+
+def waive(entry: Entry, room: Room) -> None:
+    by, person = _who(entry, room)
+    room.desk.close(by.value, person, form_values(entry.payload).get(REASON, ""))
+    answer(room, entry, by, done_answer("Closed under your name."))
+
+
+def _who(entry: Entry, room: Room) -> tuple[Asked, Person]:
+    by = asked(entry.payload)
+    person = room.people.may_act(by.user)
+    room.people.refuse_shared(by.channel)
+    return by, person

@@ -1,0 +1,170 @@
+"""Every message and form stays within Slack's limits, whatever names a cluster comes up with."""
+
+import re
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.sandbox.workspace.rules import check_message, check_view
+from bot.slack.views import answers, approval, blast_radius, forms, home, incident, spill
+from bot.slack.views.blocks import Block, Message
+from bot.slack.wanted import around
+from graph.queries.consumers import Consumers
+from graph.queries.readers import Readers
+from responders.incident import ApprovalState, Case, IncidentState
+from tests.bot.cases import GATEWAY, NOW, make_case
+
+HOSTILE = [
+    "<!channel> <@U0SUE> <https://evil.example|click>",
+    "\u202egnp.exe\u2066\u200b\u200dname",
+    "`code` *bold* _it_ ~no~ >quote",
+    "&" * 400,
+    "\n\n# heading\n" * 30,
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467" * 80,
+    "",
+]
+UPDATE_BYTES = 4000
+names = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=300))
+
+
+def messages(case: Case) -> list[Message]:
+    radius = case.blast_radius
+    found = [
+        incident.incident_card(case),
+        *(
+            wanted.message
+            for wanted in around(
+                case, approvers=["U0SUE"], owners=["U0ANA"], checkpoint="audit checkpoint 1 ab"
+            )
+        ),
+        answers.uses_answer(Consumers(GATEWAY, radius.consumers, radius.gaps)),
+        answers.readers_answer(Readers(GATEWAY, radius.readers, radius.gaps)),
+        answers.blast_answer(GATEWAY, radius),
+        answers.status_answer(case),
+        answers.incidents_answer([case] * 60),
+        answers.ambiguous_answer(case.title, [case.title] * 50),
+        answers.problem_answer(case.title, case.title, case.title),
+        answers.help_answer(unknown=case.title),
+        spill.author_request(
+            case.title, token="t", permalink="https://x.example/p", where_name=case.title
+        ),
+        spill.reporter_receipt([(case, "opened"), (case, "joined")], remark=case.title),
+        spill.nothing_found(where_name=case.title),
+        spill.command_spill([case.id]),
+        spill.author_thanks(verified=True),
+    ]
+    if case.approval is not None:
+        found.append(approval.approval_card(case, case.approval, direct=True))
+    return found
+
+
+def views(case: Case) -> list[Block]:
+    found = [
+        blast_radius.blast_radius_modal(case),
+        forms.report_form(warning=case.title),
+        forms.taken_view(),
+        forms.busy_view(case.title),
+        forms.choice_view(case.title, [case.title] * 60),
+        forms.skip_form(case.title, "INC-7:rotate"),
+        forms.confirm_form(case.title, case.title, "INC-7:rotate"),
+        forms.waiver_form(case.id, case.title),
+        forms.dismiss_form(case.id),
+        home.home_view([case] * 40, [case] * 40),
+        approval.deny_form(case, "req-1"),
+    ]
+    if case.approval is not None:
+        found.append(approval.approve_form(case, case.approval))
+    return found
+
+
+@pytest.mark.parametrize("state", IncidentState)
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_and_300_consumers_fit_every_message_and_form(
+    state: IncidentState, name: str
+) -> None:
+    case = make_case(state=state, consumers=300, name=name, approval=ApprovalState.PENDING)
+    for message in messages(case):
+        check_message(list(message.blocks))
+        assert message.text
+        assert len(message.text.encode()) < UPDATE_BYTES
+    for view in views(case):
+        check_view(view)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(name=names, state=st.sampled_from(IncidentState), count=st.integers(0, 40))
+def test_no_name_can_mention_anybody_or_hide(name: str, state: IncidentState, count: int) -> None:
+    case = make_case(state=state, consumers=count, name=name, approval=ApprovalState.PENDING)
+    for message in messages(case):
+        check_message(list(message.blocks))
+        for text in [message.text, *mrkdwn_in(list(message.blocks))]:
+            controls = re.findall(r"<[^>]*>?", text)
+            assert all(each.startswith("<!date^") for each in controls)
+            assert not re.search("[\u202a-\u202e\u2066-\u2069\u200b-\u200f]", text)
+
+
+def test_the_card_groups_and_counts_what_it_does_not_show() -> None:
+    card = incident.incident_card(make_case(consumers=300))
+    words = "\n".join(mrkdwn_in(list(card.blocks)))
+    assert "(300)" in words
+    assert "and 290 consumers more" in words
+    assert words.count("💥") == 10
+
+
+def test_the_card_says_that_nobody_was_paged() -> None:
+    case = make_case()
+    assert "NOBODY WAS PAGED" not in " ".join(mrkdwn_in(list(incident.incident_card(case).blocks)))
+    import dataclasses
+
+    unpaged = dataclasses.replace(
+        case, pages=tuple(dataclasses.replace(page, confirmed=False) for page in case.pages)
+    )
+    assert "NOBODY WAS PAGED" in " ".join(mrkdwn_in(list(incident.incident_card(unpaged).blocks)))
+
+
+def test_each_state_offers_what_can_be_done_in_it() -> None:
+    def offered(state: IncidentState) -> set[str]:
+        card = incident.incident_card(make_case(state=state))
+        return {
+            str(element["action_id"])
+            for block in card.blocks
+            if block["type"] == "actions"
+            for element in block["elements"]  # type: ignore[attr-defined]
+        }
+
+    assert {"plan_rotate_first", "plan_revoke_first", "approval_ask"} <= offered(
+        IncidentState.PLANNED
+    )
+    assert "approval_review" in offered(IncidentState.WAITING)
+    assert "run_stop" in offered(IncidentState.RUNNING)
+    assert {"step_retry", "step_skip", "step_confirm"} <= offered(IncidentState.STOPPED)
+    assert "incident_close" in offered(IncidentState.VERIFIED)
+    assert offered(IncidentState.CLOSED) == {"blast_radius_show"}
+
+
+def test_buttons_carry_only_opaque_ids() -> None:
+    case = make_case(state=IncidentState.STOPPED, approval=ApprovalState.PENDING)
+    for message in messages(case):
+        for block in message.blocks:
+            for element in block.get("elements", []):  # type: ignore[attr-defined]
+                if element["type"] == "button" and "value" in element:
+                    assert re.fullmatch(r"[\w:-]{1,80}", element["value"])
+
+
+def test_a_plan_with_no_way_back_asks_for_the_id_to_be_typed() -> None:
+    case = make_case(approval=ApprovalState.PENDING)
+    assert case.approval is not None
+    form = approval.approve_form(case, case.approval)
+    assert "confirmation" in str(form["blocks"])
+    assert NOW.year == 2026
+
+
+def mrkdwn_in(value: object) -> list[str]:
+    if isinstance(value, list | tuple):
+        return [text for item in value for text in mrkdwn_in(item)]
+    if isinstance(value, dict):
+        if value.get("type") == "mrkdwn":
+            return [str(value["text"])]
+        return [text for item in value.values() for text in mrkdwn_in(item)]
+    return []
