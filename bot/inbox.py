@@ -135,9 +135,9 @@ class Inbox:
             self.wake()
         return key
 
-    def release(self, key: str) -> None:
-        """Hand a held entry to the worker."""
-        self._set(key, {"state": WAITING, "due_at": self._now()})
+    def release(self, key: str, *, after_seconds: float = 0.0) -> None:
+        """Hand a held entry to the worker, which takes it `after_seconds` at the earliest."""
+        self._set(key, {"state": WAITING, "due_at": self._now() + after_seconds})
         self.wake()
 
     def discard(self, key: str) -> None:
@@ -189,9 +189,15 @@ class Inbox:
         self._finish(entry, {"state": WAITING, "due_at": self._now() + after_seconds})
 
     def wait(self, timeout_seconds: float) -> None:
-        """Sleep until something arrives in this process, or the time is over."""
+        """Sleep until something arrives in this process, falls due, or the time is over."""
+        with reading(self._engine) as session:
+            first = select(func.min(InboxRow.due_at))
+            due = session.exec(
+                first.where(col(InboxRow.state).in_((HELD, WAITING, LEASED)))
+            ).one()
+        left = timeout_seconds if due is None else min(timeout_seconds, due - self._now())
         with self._arrived:
-            self._arrived.wait(timeout_seconds)
+            self._arrived.wait(max(left, 0.02))
 
     def waiting(self) -> int:
         """Count what is not worked yet, leased entries included."""

@@ -2,7 +2,8 @@
 Reads fields of Kubernetes objects that nobody vouches for: null, wrong-typed and missing alike.
 
 Manifests come from strangers and custom resources have open schemas, so no reader of an object may
-index into it. What has the wrong shape reads as empty. Knows nothing about any kind.
+index into it. What has the wrong shape reads as empty. Objects are plain dicts and lists, as the
+parsers of JSON and YAML give them. Knows nothing about any kind.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +17,7 @@ _NOTHING: Object = {}
 def mapping(source: object, *path: str) -> Object:
     """Follow `path`; an empty mapping where it leads nowhere."""
     found = _follow(source, path)
-    return found if isinstance(found, Mapping) else _NOTHING
+    return found if isinstance(found, dict) else _NOTHING
 
 
 def text(source: object, *path: str) -> str:
@@ -39,7 +40,7 @@ def entries(source: object, *path: str) -> Iterator[Object]:
     """Yield the mappings in the list at `path`; other things in it are passed over."""
     found = _follow(source, path)
     if isinstance(found, list):
-        yield from (entry for entry in found if isinstance(entry, Mapping))
+        yield from (entry for entry in found if isinstance(entry, dict))
 
 
 def texts(source: object, *path: str) -> tuple[str, ...]:
@@ -71,7 +72,7 @@ def namespace_of(source: object) -> str:
 
 def _follow(source: object, path: tuple[str, ...]) -> object:
     for step in path:
-        if not isinstance(source, Mapping):
+        if not isinstance(source, dict):
             return None
         source = source.get(step)
     return source

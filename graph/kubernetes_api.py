@@ -285,12 +285,14 @@ class KubernetesApi:
 def what_to_grant(verb: str, path: str) -> str:
     """Describe the RBAC rule that a refused call needs, in words that fit a Role."""
     found = _RESOURCE_PATH.fullmatch(path)
-    if found is None or not found["plural"]:
+    if found is None or not (found["plural"] or found["namespace"]):
         return f'verb "{verb}" on nonResourceURL "{path}"'
+    group = f'of apiGroup "{found["group"] or ""}"'
+    if not found["plural"]:  # the namespace is itself what was called
+        return f'verb "{verb}" on resource "namespaces" {group}'
     plural = found["plural"] + (f"/{found['subresource']}" if found["subresource"] else "")
-    rule = f'verb "{verb}" on resource "{plural}" of apiGroup "{found["group"] or ""}"'
     where = f"in namespace {found['namespace']}" if found["namespace"] else "in all namespaces"
-    return f"{rule} {where}"
+    return f'verb "{verb}" on resource "{plural}" {group} {where}'
 
 
 def _plain(value: Query) -> str:

@@ -12,7 +12,7 @@ holds a role is in `grants.py`. Pure.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
@@ -131,8 +131,13 @@ def rules_of(role: Object) -> tuple[Rule, ...]:
 
 
 def powers(rules: Iterable[Rule]) -> tuple[Power, ...]:
-    """Return what the rules of one role give towards Secrets, without doubles."""
-    return tuple(dict.fromkeys(power for rule in rules for power in _powers_of(rule)))
+    """
+    Return what the rules of one role give towards Secrets, without doubles.
+
+    Detours of one sort are one power, with all its verbs: a role that may change every kind of
+    workload is one way to make pods, not twenty.
+    """
+    return _united(tuple(dict.fromkeys(rules)))
 
 
 def aggregated(roles: Mapping[str, Object]) -> dict[str, tuple[Rule, ...]]:
@@ -168,6 +173,23 @@ def aggregated(roles: Mapping[str, Object]) -> dict[str, tuple[Rule, ...]]:
 
 def roles_by_name(roles: Iterable[Object]) -> dict[str, Object]:
     return {name_of(role): role for role in roles if name_of(role)}
+
+
+@lru_cache(maxsize=65536)  # many roles are alike, one per namespace
+def _united(rules: tuple[Rule, ...]) -> tuple[Power, ...]:
+    alone: dict[Power, None] = {}
+    alike: dict[tuple[object, ...], list[Power]] = {}
+    for power in (power for rule in rules for power in _powers_of(rule)):
+        if power.kind in {PowerKind.REACHES, PowerKind.BECOMES}:
+            sort = (power.kind, power.note, power.target, power.names, power.cluster_only)
+            alike.setdefault(sort, []).append(power)
+        else:
+            alone[power] = None
+    ways = (
+        replace(sort[0], verb=", ".join(dict.fromkeys(power.verb for power in sort)))
+        for sort in alike.values()
+    )
+    return (*alone, *ways)
 
 
 def _matches(own: str, resource: str) -> bool:

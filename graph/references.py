@@ -116,8 +116,15 @@ def pod_references(spec: Object, prefix: str = "spec") -> Iterator[Reference]:
     exists is nobody's promise. The Secrets of the service account are not in the spec: the
     caller adds them (`inherited_pull_secrets`). Persistent volumes are not followed.
     """
-    for found in _below(spec):
-        yield replace(found, field=f"{prefix}.{found.field}")
+    yield from pull_secrets(spec, f"{prefix}.")
+    for group in _CONTAINERS:
+        for index, container in enumerate(entries(spec, group)):
+            name = text(container, "name")
+            yield from _environment(container, name, f"{prefix}.{group}[{name or index}]")
+    for index, volume in enumerate(entries(spec, "volumes")):
+        name = text(volume, "name")
+        mounts = list(_mounts(spec, name)) if name else []
+        yield from _volume(volume, mounts, f"{prefix}.volumes[{name or index}]")
 
 
 def service_account_of(spec: Object) -> str:
@@ -142,18 +149,6 @@ def inherited_pull_secrets(spec: Object, account: Object | None) -> Iterator[Ref
         name = text(account, "metadata", "name")
         for found in pull_secrets(account):
             yield replace(found, field=f"serviceAccount[{name}].{found.field}")
-
-
-def _below(spec: Object) -> Iterator[Reference]:
-    yield from pull_secrets(spec)
-    for group in _CONTAINERS:
-        for index, container in enumerate(entries(spec, group)):
-            name = text(container, "name")
-            yield from _environment(container, name, f"{group}[{name or index}]")
-    for index, volume in enumerate(entries(spec, "volumes")):
-        name = text(volume, "name")
-        mounts = list(_mounts(spec, name)) if name else []
-        yield from _volume(volume, mounts, f"volumes[{name or index}]")
 
 
 def _environment(container: Object, name: str, where: str) -> Iterator[Reference]:

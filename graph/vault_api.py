@@ -11,6 +11,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -31,6 +33,8 @@ REFUSED = "the server answered: permission denied"
 _BAD_TOKEN = "bad token"  # noqa: S105 - the server's words
 _TIMEOUT = (5.0, 30.0)  # seconds to connect, seconds to read
 _BETWEEN_LOGINS = 30.0  # seconds; where a refusal proves little, new logins are rationed
+_AT_ONCE = 0.0  # a fixed token, on its first use: how long it lives is not known yet
+_WORTH_RENEWING = 1 / 3  # of its first life; less than that left after a renewal: it nears its end
 
 Login = Callable[[hvac.Client], None]
 
@@ -194,17 +198,19 @@ class VaultSession:
         self.store = store
         self._login = login
         self._lock = threading.RLock()
-        self._renew_at: float | None = 0.0  # monotonic seconds; None: nothing to renew
+        self._renew_at: float | None = _AT_ONCE  # monotonic seconds; None: nothing to renew
         self._logged_in_at = float("-inf")
         self._may_look_up = False  # a token that could look itself up and cannot any more is dead
-        self._client = hvac.Client(
+        self._verify: bool | str = ca_cert or True
+        self._make = partial(
+            hvac.Client,
             url=address,
-            token=token,  # never None: hvac would then take the token of whoever runs the bot
-            verify=ca_cert or True,
+            verify=self._verify,
             timeout=_TIMEOUT,
             namespace=namespace or None,
-            adapter=_Adapter,
         )
+        # Never None as a token: hvac would then take the one of whoever runs the bot.
+        self._client = self._make(token=token, adapter=_Adapter)
         if login is not None:
             self._client.adapter.refresh = self._replace
 
@@ -226,56 +232,70 @@ class VaultSession:
         self._client.adapter.close()
 
     def _log_in(self) -> None:
+        """Log in with a client of its own: others go on with the old token in the meantime."""
         if self._login is None:
             return
-        self._client.token = ""
         self._logged_in_at = time.monotonic()
-        self._login(self._client)
-        self._remember_life()
+        fresh = self._make(token="")
+        try:
+            self._login(fresh)
+            self._client.token = fresh.token
+        finally:
+            fresh.adapter.close()
+        self._learn_life()
 
     def _renew(self) -> None:
         """Renew; a token that cannot be renewed (any more) is replaced where that is possible."""
-        if self._renew_at == 0.0:  # a fixed token on its first use: learn how long it lives
-            self._remember_life()
+        if self._renew_at == _AT_ONCE:
+            self._learn_life()
             return
         try:
             with vault_errors(f"renew the bot's token of {self.store}"):
                 self._client.auth.token.renew_self()
         except (AccessDeniedError, BadInputError):
             self._log_in()
-        self._remember_life()
-
-    def _remember_life(self) -> None:
-        """Learn when to renew; a token that may not look itself up is used until it is refused."""
-        try:
-            with vault_errors(f"look up the bot's own token of {self.store}"):
-                life = self._client.auth.token.lookup_self()["data"]
-        except AccessDeniedError:
-            self._may_look_up, self._renew_at = False, None
             return
-        self._may_look_up = True
-        replaceable = bool(life.get("renewable")) or self._login is not None
+        if self._learn_life() < _WORTH_RENEWING:
+            self._log_in()
+
+    def _learn_life(self) -> float:
+        """
+        Set when to renew, and return how much of its first life the token has left (0 to 1).
+
+        A token that may not look itself up is used as it is, until it is refused.
+        """
+        status, life = self._look_up(self._client.token)
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return 1.0  # sealed or failing: the call itself will say so, and we ask again
+        self._may_look_up = status == HTTPStatus.OK
         ttl = float(life.get("ttl") or 0)
+        replaceable = bool(life.get("renewable")) or self._login is not None
         self._renew_at = time.monotonic() + ttl / 2 if ttl > 0 and replaceable else None
+        return ttl / float(life.get("creation_ttl") or ttl or 1) if self._renew_at else 1.0
 
     def _replace(self, refused_token: str) -> bool:
         """After a refusal, tell whether there is now another token than the refused one."""
         with self._lock:
             if self._client.token != refused_token:
                 return bool(self._client.token)
-            if not refused_token or self._still_good(refused_token):
+            if not refused_token or self._look_up(refused_token)[0] == HTTPStatus.OK:
                 return False
             if not self._may_look_up and time.monotonic() - self._logged_in_at < _BETWEEN_LOGINS:
                 return False
             self._log_in()
             return True
 
-    def _still_good(self, token: str) -> bool:
-        """Ask past our adapter, which would ask back."""
+    def _look_up(self, token: str) -> tuple[int, dict[str, Any]]:
+        """Ask past our adapter, which would ask back; returns the status and what is known."""
         headers = {"X-Vault-Token": token, "X-Vault-Request": "true"}
         if self._client.adapter.namespace:
             headers["X-Vault-Namespace"] = self._client.adapter.namespace
-        answer = self._client.session.get(
-            f"{self._client.url}/v1/auth/token/lookup-self", headers=headers, timeout=_TIMEOUT
-        )
-        return bool(answer.ok)
+        url = f"{self._client.url}/v1/auth/token/lookup-self"
+        with vault_errors(f"look up the bot's own token of {self.store}"):
+            # Said again: REQUESTS_CA_BUNDLE would win over what the session was told.
+            answer = self._client.session.get(
+                url, headers=headers, timeout=_TIMEOUT, verify=self._verify
+            )
+            found = answer.json() if answer.ok else {}
+        data = found.get("data") if isinstance(found, dict) else None
+        return answer.status_code, data if isinstance(data, dict) else {}

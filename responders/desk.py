@@ -151,6 +151,13 @@ class IncidentDesk:
         )
         return self._records.ballot.find(request_id).request
 
+    def permit_vote(self, request_id: str, person: Person) -> None:
+        """Refuse, before a form is filled in, who could not decide; raises RefusedError."""
+        asked = self._records.ballot.find(request_id)
+        case = self.case(asked.incident_id)
+        may = self._standing.electorate(case, requester=asked.request.requested_by)
+        may.permit(person, "decide on this plan")
+
     def vote(
         self, request_id: str, person: Person, *, approve: bool, reason: str = ""
     ) -> ApprovalRequest:

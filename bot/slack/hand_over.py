@@ -11,11 +11,18 @@ from bot.inbox import Inbox
 KEY = "locksmith_inbox_key"
 
 
-def hand_over(inbox: Inbox, context: BoltContext) -> None:
-    """Release the entry that the middleware holds for this request."""
+REDRAW_SECONDS = 0.5  # what an acknowledgement with a view needs to reach the screen
+
+
+def hand_over(inbox: Inbox, context: BoltContext, *, redraws: bool = False) -> None:
+    """
+    Release the entry that the middleware holds for this request.
+
+    `redraws`: the acknowledgement replaces the form; the worker's own drawing must come after it.
+    """
     key = context.get(KEY)
     if isinstance(key, str):
-        inbox.release(key)
+        inbox.release(key, after_seconds=REDRAW_SECONDS if redraws else 0.0)
 
 
 def drop(inbox: Inbox, context: BoltContext) -> None:

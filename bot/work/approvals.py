@@ -31,15 +31,17 @@ def ask(entry: Entry, room: Room) -> None:
 
 def review(entry: Entry, room: Room) -> None:
     """Show the whole plan with its approve button."""
-    by, _ = _who(entry, room)
+    by, person = _who(entry, room)
     case, request = _request(room, by.value)
+    room.desk.permit_vote(request.id, person)
     room.screen.open(by.trigger_id, approve_form(case, request))
 
 
 def open_denial(entry: Entry, room: Room) -> None:
     """Ask for the reason of a denial."""
-    by, _ = _who(entry, room)
+    by, person = _who(entry, room)
     case, request = _request(room, by.value)
+    room.desk.permit_vote(request.id, person)
     room.screen.open(by.trigger_id, deny_form(case, request.id))
 
 

@@ -106,8 +106,10 @@ def answer(room: Room, entry: Entry, by: Asked, message: Message, *, part: str =
     person only in the channel; else as a direct message. `part` keeps several answers apart.
     """
     key = f"{part}:{entry.key}"
-    if entry.kind == "view" and by.view_id and room.screen.redraw(by.view_id, as_modal(message)):
-        return
+    if entry.kind == "view" and by.view_id:
+        drawn = room.screen.redraw(by.view_id, as_modal(message))
+        if drawn and part != "problem":
+            return  # a refusal is sent as well: a form is closed before it is read
     if by.response_url and entry.kind in {"command", "shortcut"}:
         room.outbox.respond(key, by.response_url, message)
     elif by.channel[:1] in {"C", "G"}:

@@ -48,6 +48,7 @@ class Delivery:
 @dataclass(slots=True, eq=False)
 class Connection:
     socket: web.WebSocketResponse
+    transport: asyncio.Transport | None = None
     leaving: bool = False
 
 
@@ -73,13 +74,13 @@ class SocketMode:
         issued = self._tickets.pop(request.query.get("ticket", ""), None)
         if issued is None or time.monotonic() - issued > self._timing.ticket_seconds:
             return web.json_response({"ok": False, "error": "invalid_ticket"}, status=401)
-        socket = web.WebSocketResponse(heartbeat=15, max_msg_size=1_000_000)
+        socket = web.WebSocketResponse(timeout=1.0, heartbeat=15, max_msg_size=1_000_000)
         await socket.prepare(request)
         if len(self.connections) >= CONNECTIONS:
             await socket.send_json({"type": "disconnect", "reason": "too_many_websockets"})
             await socket.close()
             return socket
-        connection = Connection(socket)
+        connection = Connection(socket, request.transport)
         await socket.send_json(self._hello())
         with self._state.change():
             self.connections.append(connection)
@@ -220,7 +221,12 @@ class SocketMode:
 
     def _cut(self) -> None:
         for connection in self.connections:
-            self._spawn(_close(connection.socket))
+            if connection.transport is not None:
+                connection.transport.abort()
+
+    def end_all(self) -> None:
+        """Close every connection politely."""
+        self._loop.call_soon_threadsafe(lambda: [self._end(each) for each in self.connections])
 
     async def close(self) -> None:
         for connection in list(self.connections):

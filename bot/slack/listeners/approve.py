@@ -35,11 +35,11 @@ def register(app: App, inbox: Inbox) -> None:
                 errors={"confirmation": f"Type {wanted} exactly: part of this has no way back."},
             )
             return
-        hand_over(inbox, context)
+        hand_over(inbox, context, redraws=True)
         ack(response_action="update", view=busy_view("Approving"))
 
     def on_denial(ack: Ack, context: BoltContext) -> None:
-        hand_over(inbox, context)
+        hand_over(inbox, context, redraws=True)
         ack(response_action="update", view=busy_view("Denying"))
 
     for name in BUTTONS:

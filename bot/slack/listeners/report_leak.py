@@ -27,7 +27,7 @@ def register(app: App, inbox: Inbox) -> None:
                 errors={VALUE: "Paste the leaked value, or name the secret below."},
             )
             return
-        hand_over(inbox, context)
+        hand_over(inbox, context, redraws=True)
         ack(response_action="update", view=taken_view())
 
     def on_event(context: BoltContext) -> None:

@@ -31,7 +31,7 @@ def register(app: App, inbox: Inbox) -> None:
         ack()
 
     def on_form(ack: Ack, context: BoltContext) -> None:
-        hand_over(inbox, context)
+        hand_over(inbox, context, redraws=True)
         ack(response_action="update", view=busy_view("One moment"))
 
     for name in BUTTONS:

@@ -115,10 +115,10 @@ def text_input(
     most: int = 3000,
     least: int = 0,
 ) -> Block:
-    """Make an input whose element has the action_id "value"."""
+    """Make an input whose element has the action_id "typed"."""
     element: Block = {
         "type": "plain_text_input",
-        "action_id": "value",
+        "action_id": "typed",
         "multiline": multiline,
         "max_length": most,
     }

@@ -122,7 +122,8 @@ def connect(
     handlers: list[SocketModeHandler] = []
 
     def start(app: App) -> SocketModeHandler:
-        handler = SocketModeHandler(app, app_token=workspace.shape.app.app_token)
+        token = workspace.shape.app.app_token
+        handler = SocketModeHandler(app, app_token=token, ping_interval=0.5)
         handlers.append(handler)
         before = workspace.connections
         handler.connect()
@@ -130,6 +131,10 @@ def connect(
         return handler
 
     yield start
+    # The client's reader sleeps in recv for up to three seconds: end that from our side.
+    for handler in handlers:
+        handler.client.auto_reconnect_enabled = False
+    workspace.socket.end_all()
     for handler in handlers:
         handler.close()
 

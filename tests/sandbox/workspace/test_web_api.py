@@ -61,7 +61,8 @@ def test_posting_needs_a_channel_that_the_bot_is_in(client: WebClient) -> None:
     assert error(post, channel="C0RANDOM", text="x") == "not_in_channel"
     assert error(post, channel="C0SECRET", text="x") == "channel_not_found"
     assert error(post, channel="C0NOWHERE", text="x") == "channel_not_found"
-    assert error(post, channel="C0GENERAL", text="") == "no_text"
+    silent = {"api_method": "chat.postMessage", "json": {"channel": "C0GENERAL", "text": ""}}
+    assert error(client.api_call, **silent) == "no_text"
     assert error(post, channel="C0GENERAL", text="x", thread_ts="1.2") == "thread_not_found"
     assert post(channel="C0GENERAL", text="x" * 41_000)["message"]["text"] == "x" * 40_000
 

@@ -1,0 +1,167 @@
+"""A whole bot on the local workspace: real Bolt, real Socket Mode, a small desk behind it."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bot.courier import Courier
+from bot.inbox import Inbox, inbox_key
+from bot.intake.intake import Intake
+from bot.outbox import Outbox
+from bot.sandbox.workspace.server import Workspace
+from bot.sandbox.workspace.shape import Channel, User, UserGroup, WorkspaceShape, app_from_manifest
+from bot.slack.app import SlackApp
+from bot.slack.audience import Audience
+from bot.slack.people import People
+from bot.slack.publisher import Publisher
+from bot.slack.screen import Screen
+from bot.slack.sender import SlackSender
+from bot.slack_api import web_client
+from bot.work.room import Room
+from bot.work.sightings import Sightings
+from bot.worker import Worker
+from graph.database import Database
+from graph.detect import detect
+from graph.fingerprints import Fingerprinter, generate_key
+from graph.identify import Identified
+from graph.model import (
+    Edge,
+    EdgeKind,
+    Node,
+    NodeKind,
+    Observation,
+    StoredFingerprint,
+)
+from graph.refs import Ref
+from graph.repository import GraphRepository
+from graph.secret_value import SecretValue
+from responders.approvals import ApprovalPolicy, Member
+from responders.incident import Person
+from tests.bot.cases import GATEWAY
+from tests.bot.small_desk import SmallDesk
+
+MANIFEST = Path(__file__).parents[3] / "deploy" / "slack-manifest.yaml"
+BOT = "U0LOCKSMITH"
+EVERYBODY = ("U0RITA", "U0SUE", "U0GUS", BOT)
+
+
+def workspace_shape() -> WorkspaceShape:
+    users = [
+        User(id="U0RITA", name="rita", real_name="Rita", email="rita@example.com"),
+        User(id="U0SUE", name="sue", real_name="Sue", email="sue@example.com"),
+        User(id="U0GUS", name="gus", real_name="Gus", email="gus@example.com", is_restricted=True),
+    ]
+    channels = [
+        Channel(id="C0GENERAL", name="general", members=EVERYBODY),
+        Channel(id="C0SECURITY", name="security", private=True, members=("U0SUE", "U0RITA", BOT)),
+        Channel(id="C0PARTNERS", name="partners", ext_shared=True, members=EVERYBODY),
+    ]
+    app = app_from_manifest(
+        yaml.safe_load(MANIFEST.read_text()), bot_token="xoxb-test", app_token="xapp-test"
+    )
+    return WorkspaceShape(
+        users=tuple(users),
+        channels=tuple(channels),
+        app=app,
+        user_groups=(UserGroup(id="S0SECURITY", handle="security", users=("U0SUE",)),),
+    )
+
+
+@dataclass
+class RunningBot:
+    workspace: Workspace
+    desk: SmallDesk
+    inbox: Inbox
+    outbox: Outbox
+    token: str  # the value that is stored at vault://main/kv/payments/gateway#token
+    database: Path
+
+
+def fill_graph(repository: GraphRepository, fingerprinter: Fingerprinter, token: str) -> None:
+    workload = Ref("k8s://demo/payments/Deployment/api")
+    marks = fingerprinter.of_stored(SecretValue(token))
+    repository.merge(
+        Observation(
+            source="test",
+            nodes=(
+                Node(GATEWAY, NodeKind.SECRET, {"keys": ("token",)}),
+                Node(Ref("vault://main/kv/payments/db"), NodeKind.SECRET),
+                Node(workload, NodeKind.WORKLOAD, {"replicas": 3}),
+            ),
+            edges=(Edge(workload, GATEWAY, EdgeKind.CONSUMES, {"how": "env", "key": "token"}),),
+            fingerprints=tuple(StoredFingerprint(mark, GATEWAY, "token", 3) for mark in marks),
+        ),
+        now=datetime.now(UTC),
+    )
+
+
+@pytest.fixture
+def bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningBot]:
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+    def clock() -> datetime:
+        return datetime.now(UTC)
+
+    with ExitStack() as stack:
+        workspace = stack.enter_context(Workspace(workspace_shape()))
+        database = Database(f"sqlite:///{tmp_path / 'bot.sqlite'}")
+        stack.callback(database.close)
+        database.create_all()
+        repository = GraphRepository(database.engine)
+        fingerprinter = Fingerprinter(SecretValue(generate_key()))
+        token = f"pgw_live_{secrets.token_hex(16)}"
+        fill_graph(repository, fingerprinter, token)
+        client = web_client("xoxb-test", base_url=workspace.base_url)
+        people = People(client)
+        inbox = Inbox(database.engine, inbox_key("test"), clock=clock)
+        outbox = Outbox(database.engine, clock=clock)
+        desk = SmallDesk()
+        publisher = Publisher(
+            database.engine,
+            desk,
+            outbox,
+            channel=people.channel_id("security"),
+            audience=Audience(people, resolve, ApprovalPolicy(approvers=("sue@example.com",))),
+            checkpoint=lambda: "audit checkpoint 9 abcdef 2026-11-23T00:00:00+00:00",
+        )
+        desk.changed = publisher.look
+        courier = Courier(
+            outbox, SlackSender(client), clock=clock, delivered=publisher.look, card_seconds=0.1
+        )
+        room = Room(
+            desk=desk,
+            intake=Intake(
+                fingerprinter=fingerprinter,
+                index=repository,
+                detect=detect,
+                identify=lambda value: Identified("generic", "Unknown credential"),
+                clock=clock,
+            ),
+            graph=repository,
+            outbox=outbox,
+            people=people,
+            screen=Screen(client),
+            sightings=Sightings(database.engine),
+            security_channel="C0SECURITY",
+        )
+        worker = Worker(inbox, room)
+        app = SlackApp(client, "xapp-test", inbox)
+        for part in (courier, publisher, worker):
+            part.start()
+            stack.callback(part.stop)
+        app.start()
+        stack.callback(app.stop)
+        workspace.wait_for_app()
+        yield RunningBot(workspace, desk, inbox, outbox, token, tmp_path / "bot.sqlite")
+        assert workspace.complaints == []
+
+
+def resolve(entry: str) -> list[Member]:
+    return [Member(Person(entry))] if "@" in entry else []

@@ -1,0 +1,97 @@
+"""
+Plays one run again and again, killed with SIGKILL at another point each time; prints JSON.
+
+Run as a process of its own (`python -m tests.responders.crashing FOLDER`), so that what it forks
+has no threads behind it. Each line of the output is one point: how the first process ended, where
+the second one brought the incident, and which effects the world saw, how often.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from responders.incident import IncidentState
+from tests.responders.room import ANA, REPORTER, START, Room, observation, report
+
+_SECONDS = 40
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _fork(play: Callable[[], None]) -> int:
+    child = os.fork()
+    if child == 0:
+        try:
+            play()
+        finally:
+            os._exit(0)
+    return os.waitpid(child, 0)[1]
+
+
+def _first(folder: Path, point: str, passed: Path | None = None) -> None:
+    def passing(at: str) -> None:
+        if passed is not None:
+            with passed.open("a") as out:
+                out.write(f"{at}\n")
+        if at == point:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    room = Room(folder, now=_now, passing=passing)
+    room.graph.merge(observation(), now=START)
+    room.engine.launch()
+    opened = room.desk.report(report())
+    request = room.desk.ask_approval(opened.incident_id, REPORTER)
+    room.desk.vote(request.id, ANA, approve=True)
+    _wait(room)
+
+
+def _second(folder: Path, result: Path, point: str) -> None:
+    room = Room(folder, now=_now)
+    room.engine.launch()
+    _wait(room)
+    (case,) = room.desk.cases()
+    intents = [each.sentence for each in case.timeline if each.kind == "intent"]
+    found = {
+        "point": point,
+        "state": case.state,
+        "effects": room.effect_lines(),
+        "steps": [each.state for each in case.progress],
+        "audit": room.records.verify_audit().finding,
+        "again": sum("Takes up again" in intent for intent in intents),
+    }
+    with result.open("a") as out:
+        out.write(json.dumps(found) + "\n")
+
+
+def _wait(room: Room) -> None:
+    end = time.monotonic() + _SECONDS
+    while time.monotonic() < end:
+        cases = room.desk.cases()
+        if cases and cases[0].state in {IncidentState.VERIFIED, IncidentState.STOPPED}:
+            return
+        time.sleep(0.05)
+
+
+def main(folder: Path) -> None:
+    result, passed = folder / "result.jsonl", folder / "points.txt"
+    (folder / "whole").mkdir()
+    _fork(lambda: _first(folder / "whole", "", passed))
+    points = list(dict.fromkeys(passed.read_text().split("\n")[:-1]))
+    for number, point in enumerate(points):
+        place = folder / str(number)
+        place.mkdir()
+        status = _fork(lambda place=place, point=point: _first(place, point))  # type: ignore[misc]
+        if not os.WIFSIGNALED(status):
+            raise SystemExit(f"the process was not killed at {point}")
+        _fork(lambda place=place, point=point: _second(place, result, point))  # type: ignore[misc]
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

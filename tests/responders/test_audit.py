@@ -1,0 +1,153 @@
+"""The audit chain tells editing, removing, cutting off and sealing anew apart."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlmodel import Session
+
+from graph.errors import BadInputError
+from responders.audit import GENESIS, AuditChain, AuditEntry, AuditFinding, Checkpoint
+from responders.tables import AuditEventRow
+from tests.responders.room import ANA, START, Room, report
+
+CHAIN = AuditChain.from_installation_key("installation key")
+
+
+def chain_of(length: int, chain: AuditChain = CHAIN, words: str = "did") -> list[AuditEntry]:
+    entries: list[AuditEntry] = []
+    previous = GENESIS
+    for number in range(1, length + 1):
+        entry = chain.seal(
+            number,
+            previous,
+            at=START + timedelta(seconds=number),
+            incident_id="inc-1",
+            kind="intent",
+            actor="Ana",
+            sentence=f"{words} {number}",
+            facts={"step": number, "refs": ["a", "b"]},
+        )
+        entries.append(entry)
+        previous = entry.seal
+    return entries
+
+
+def checkpoint(entries: list[AuditEntry], number: int) -> Checkpoint:
+    return Checkpoint(number, entries[number - 1].seal, START)
+
+
+def test_a_whole_chain_is_intact_with_and_without_checkpoints() -> None:
+    entries = chain_of(5)
+    assert CHAIN.verify(entries).finding is AuditFinding.INTACT
+    posted = [checkpoint(entries, 2), checkpoint(entries, 5)]
+    verdict = CHAIN.verify(entries, posted)
+    assert (verdict.finding, verdict.sequence) == (AuditFinding.INTACT, 5)
+    assert CHAIN.verify([]).finding is AuditFinding.INTACT
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sentence": "did nothing"},
+        {"actor": "Bo"},
+        {"kind": "verdict"},
+        {"incident_id": "inc-2"},
+        {"at": START},
+        {"facts": {"step": 4}},
+        {"seal": "ab" * 32},
+        {"previous": "ab" * 32},
+    ],
+)
+def test_an_edited_entry_is_found_at_its_number(change: dict[str, object]) -> None:
+    entries = chain_of(5)
+    entries[2] = replace(entries[2], **change)  # type: ignore[arg-type]
+    verdict = CHAIN.verify(entries)
+    assert (verdict.finding, verdict.sequence) == (AuditFinding.EDITED, 3)
+
+
+def test_a_removed_entry_is_found() -> None:
+    entries = chain_of(5)
+    del entries[2]
+    verdict = CHAIN.verify(entries)
+    assert (verdict.finding, verdict.sequence) == (AuditFinding.REMOVED, 3)
+
+
+def test_a_cut_end_is_found_only_against_a_checkpoint() -> None:
+    entries = chain_of(5)
+    assert CHAIN.verify(entries[:3]).finding is AuditFinding.INTACT
+    verdict = CHAIN.verify(entries[:3], [checkpoint(entries, 5)])
+    assert (verdict.finding, verdict.sequence) == (AuditFinding.TRUNCATED, 4)
+    assert "2 entries were cut off" in verdict.sentence
+
+
+def test_a_chain_sealed_anew_with_the_key_is_found_against_a_checkpoint() -> None:
+    posted = [checkpoint(chain_of(5), 4)]
+    anew = chain_of(6, words="never did")
+    assert CHAIN.verify(anew).finding is AuditFinding.INTACT
+    verdict = CHAIN.verify(anew, posted)
+    assert (verdict.finding, verdict.sequence) == (AuditFinding.RESTAMPED, 4)
+
+
+def test_a_chain_of_another_key_is_not_called_edited() -> None:
+    other = AuditChain.from_installation_key("another key")
+    assert CHAIN.verify(chain_of(3, other)).finding is AuditFinding.OTHER_KEY
+
+
+def test_somebody_without_the_key_cannot_seal_anew_in_our_name() -> None:
+    forger = AuditChain(b"guessed")
+    forger.key_id = CHAIN.key_id
+    assert CHAIN.verify(chain_of(3, forger)).finding is AuditFinding.EDITED
+
+
+def test_two_checkpoints_of_one_number_cannot_both_be_true() -> None:
+    entries = chain_of(3)
+    posted = [checkpoint(entries, 2), Checkpoint(2, "00" * 32, START)]
+    assert CHAIN.verify(entries, posted).finding is AuditFinding.RESTAMPED
+
+
+def test_a_checkpoint_survives_the_way_through_a_message() -> None:
+    posted = checkpoint(chain_of(3), 3)
+    assert Checkpoint.parse(f"some log line: {posted.text()} and more") == posted
+    with pytest.raises(BadInputError, match="not an audit checkpoint"):
+        Checkpoint.parse("audit checkpoint soon")
+
+
+def test_the_key_of_the_audit_is_not_the_installation_key() -> None:
+    same = AuditChain.from_installation_key("installation key")
+    assert same.key_id == CHAIN.key_id
+    assert AuditChain(b"installation key").key_id != CHAIN.key_id
+
+
+def test_rows_of_a_real_incident_verify_and_tampering_shows(room: Room) -> None:
+    opened = room.desk.report(report())
+    room.desk.claim_removed(opened.incident_id, ANA)
+    posted = room.records.checkpoint()
+    assert room.records.verify_audit([posted]).finding is AuditFinding.INTACT
+    with Session(room.database.engine) as session, session.begin():
+        row = session.get_one(AuditEventRow, 2)
+        row.sentence = "nothing happened"
+        session.add(row)
+    verdict = room.records.verify_audit([posted])
+    assert (verdict.finding, verdict.sequence) == (AuditFinding.EDITED, 2)
+
+
+def test_cutting_off_rows_shows_against_what_was_posted(room: Room) -> None:
+    room.desk.report(report())
+    posted = room.records.checkpoint()
+    with Session(room.database.engine) as session, session.begin():
+        session.delete(session.get_one(AuditEventRow, posted.sequence))
+    assert room.records.verify_audit().finding is AuditFinding.INTACT
+    assert room.records.verify_audit([posted]).finding is AuditFinding.TRUNCATED
+
+
+def test_what_cannot_be_sealed_is_not_done(make_room: Callable[..., Room]) -> None:
+    room = make_room()
+    before = room.records.checkpoint()
+    with (
+        pytest.raises(TypeError),
+        room.records.ledger.transaction() as transaction,
+    ):
+        transaction.log("inc-1", "intent", "writes", facts={"value": object()})
+    assert room.records.checkpoint().sequence == before.sequence

@@ -1,0 +1,40 @@
+"""kill -9 at every point of a run: the next process brings it to its end, with one effect each."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+EFFECTS = [
+    "rotate",
+    "refresh k8s://prod/legacy/Secret/gateway",
+    "refresh k8s://prod/payments/Secret/gateway",
+    "restart 1",
+    "restart 2",
+    "restart 3",
+    "revoke",
+]
+
+
+@pytest.mark.timeout(300)
+def test_a_run_killed_at_any_point_resumes_and_repeats_nothing(tmp_path: Path) -> None:
+    driver = [sys.executable, "-m", "tests.responders.crashing", str(tmp_path)]
+    played = subprocess.run(driver, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert played.returncode == 0, played.stdout[-3000:] + played.stderr[-3000:]
+    found = [json.loads(line) for line in (tmp_path / "result.jsonl").read_text().splitlines()]
+    points = (tmp_path / "points.txt").read_text().split()
+    assert [each["point"] for each in found] == list(dict.fromkeys(points))
+    assert len(found) >= 6 * len(EFFECTS) + 3
+    for each in found:
+        assert each["effects"] == EFFECTS, each
+        assert each["state"] == "verified", each
+        assert set(each["steps"]) == {"confirmed"}, each
+        assert each["audit"] == "intact", each
+    # What was cut off between intent and verdict is taken up again, and says so.
+    again = {each["point"]: each["again"] for each in found}
+    assert again["rotate:receipt"] == 1
+    assert again["rotate:intent"] == 0
