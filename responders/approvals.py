@@ -97,7 +97,7 @@ class Electorate:
             return
         why = self.barred.get(folded, "is not on the approver list")
         raise RefusedError(
-            f"{person.name or person.identity} may not {doing}: {why}.",
+            f"{person.name or person.identity} may not {doing}: they {why}.",
             means="Nothing was changed.",
             do_now=f"Ask {self.who}.",
         )

@@ -16,7 +16,7 @@ from bot.sandbox.workspace.shape import (
     WorkspaceShape,
     app_from_manifest,
 )
-from bot.sandbox.world import CLUSTER, STORE, World
+from bot.sandbox.world import CLUSTER, MOUNT, STORE, World
 
 BOT = "U0LOCKSMITH"
 _BOT_TOKEN = "xoxb-demo-workspace-only"  # noqa: S105 - opens the demo's own workspace, nothing else
@@ -86,6 +86,7 @@ def demo_config(
                     "auth": "approle",
                     "role_id": world.bot_role_id,
                     "secret_id": world.bot_secret_id,
+                    "mounts": [MOUNT],
                     "environment": "demo",
                 }
             },

@@ -62,14 +62,14 @@ class Outside:
 
     def copy(self, namespace: str) -> str:
         """Read the payments token out of one copy in the cluster."""
-        found = self._objects.get("v1", "Secret", namespace, SECRET)
+        found = self._objects.get("v1", "Secret", SECRET, namespace=namespace)
         if found is None:
             return ""
         return base64.b64decode(found["data"]["token"]).decode()
 
     def pods(self, namespace: str) -> Iterator[tuple[str, str, bool]]:
         """Yield (name, start time, is ready) of every pod."""
-        for pod in self._objects.list("v1", "Pod", namespace):
+        for pod in self._objects.list("v1", "Pod", namespace=namespace):
             conditions = pod.get("status", {}).get("conditions", ())
             ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
             yield pod["metadata"]["name"], pod["status"].get("startTime", ""), ready

@@ -159,7 +159,7 @@ class Story:
         waiting = self._card(lambda m: "approval_review" in m.buttons)
         sue.click(waiting, "approval_review")
         refusal = sue.wait_for_message(
-            "#security", lambda m: m.ephemeral_to == sue.id and "can" in m.all_text, timeout=10
+            "#security", lambda m: m.ephemeral_to == sue.id and "may not" in m.all_text, timeout=10
         )
         expect("sam" in refusal.all_text.lower(), "the refusal does not say who can")
         copies = [m for m in rita.messages("@locksmith") if "approval_review" in m.buttons]

@@ -50,8 +50,11 @@ class SlackApp:
         )
         logger = logging.getLogger("slack_bolt.locksmith")
         logger.setLevel(logging.INFO)
+        # Bolt gets a client without a token: it would warn that `authorize` is used instead.
+        bare = WebClient(base_url=client.base_url, timeout=client.timeout, retry_handlers=[])
+        bare.proxy = client.proxy
         self._app = App(
-            client=client,
+            client=bare,
             authorize=lambda: authorized,
             logger=logger,
             request_verification_enabled=False,  # a Socket Mode connection is authenticated itself

@@ -96,17 +96,20 @@ class SmallDesk:
         self.put(replace(case, state=IncidentState.WAITING, approval=request))
         return request
 
-    def vote(
-        self, request_id: str, person: Person, *, approve: bool, reason: str = ""
-    ) -> ApprovalRequest:
-        case = next(c for c in self.kept.values() if c.approval and c.approval.id == request_id)
-        assert case.approval is not None
+    def permit_vote(self, request_id: str, person: Person) -> None:
         if person.identity not in APPROVERS:
             raise RefusedError(
                 f"{person.name} may not decide on this plan: reported the leak.",
                 means="Nothing was changed.",
                 do_now="Ask Sue.",
             )
+
+    def vote(
+        self, request_id: str, person: Person, *, approve: bool, reason: str = ""
+    ) -> ApprovalRequest:
+        self.permit_vote(request_id, person)
+        case = next(c for c in self.kept.values() if c.approval and c.approval.id == request_id)
+        assert case.approval is not None
         request = replace(
             case.approval,
             state=ApprovalState.APPROVED if approve else ApprovalState.DENIED,

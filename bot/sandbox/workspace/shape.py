@@ -105,6 +105,7 @@ class Timing:
     ticket_seconds: float = 30.0
     connection_seconds: int = 3600
     warning_seconds: float = 10.0
+    ping_seconds: float = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from bot.sandbox.workspace.state import State
 CONNECTIONS = 10
 EVENTS = "events_api"
 MEMORY = 200
+MAX_FRAME = 1_000_000
 
 
 @dataclass(slots=True, eq=False)
@@ -74,7 +75,7 @@ class SocketMode:
         issued = self._tickets.pop(request.query.get("ticket", ""), None)
         if issued is None or time.monotonic() - issued > self._timing.ticket_seconds:
             return web.json_response({"ok": False, "error": "invalid_ticket"}, status=401)
-        socket = web.WebSocketResponse(timeout=1.0, heartbeat=15, max_msg_size=1_000_000)
+        socket = web.WebSocketResponse(timeout=1.0, max_msg_size=MAX_FRAME)
         await socket.prepare(request)
         if len(self.connections) >= CONNECTIONS:
             await socket.send_json({"type": "disconnect", "reason": "too_many_websockets"})
@@ -82,6 +83,7 @@ class SocketMode:
             return socket
         connection = Connection(socket, request.transport)
         await socket.send_json(self._hello())
+        self._spawn(self._keep_alive(socket))
         with self._state.change():
             self.connections.append(connection)
         try:
@@ -104,6 +106,15 @@ class SocketMode:
                 "approximate_connection_time": self._timing.connection_seconds,
             },
         }
+
+    async def _keep_alive(self, socket: web.WebSocketResponse) -> None:
+        """Ping as Slack does; slack_sdk's reader, asleep in recv, also ends sooner by it."""
+        while not socket.closed:
+            await asyncio.sleep(self._timing.ping_seconds)
+            try:
+                await socket.ping()
+            except ConnectionError:
+                return
 
     def _take(self, text: str) -> None:
         self._ledger.record("socket", text.encode())
@@ -172,8 +183,8 @@ class SocketMode:
     def _give_up(self, delivery: Delivery) -> None:
         with self._state.change():
             delivery.failed = True
-        if delivery.on_failure is not None:
-            delivery.on_failure()
+            if delivery.on_failure is not None:
+                delivery.on_failure()
 
     def _write(self, delivery: Delivery, attempt: int) -> bool:
         fresh = [c for c in self.connections if not c.leaving] or self.connections
@@ -224,13 +235,11 @@ class SocketMode:
             if connection.transport is not None:
                 connection.transport.abort()
 
-    def end_all(self) -> None:
-        """Close every connection politely."""
-        self._loop.call_soon_threadsafe(lambda: [self._end(each) for each in self.connections])
-
     async def close(self) -> None:
         for connection in list(self.connections):
             await _close(connection.socket)
+        for task in self._tasks:
+            task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=1)
 

@@ -1,9 +1,11 @@
 """A whole bot on the local workspace: real Bolt, real Socket Mode, a small desk behind it."""
 
 import secrets
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -65,10 +67,11 @@ def workspace_shape() -> WorkspaceShape:
     app = app_from_manifest(
         yaml.safe_load(MANIFEST.read_text()), bot_token="xoxb-test", app_token="xapp-test"
     )
+    events = frozenset({*(app.events or ()), "app_home_opened"})
     return WorkspaceShape(
         users=tuple(users),
         channels=tuple(channels),
-        app=app,
+        app=replace(app, events=events),
         user_groups=(UserGroup(id="S0SECURITY", handle="security", users=("U0SUE",)),),
     )
 
@@ -81,6 +84,17 @@ class RunningBot:
     outbox: Outbox
     token: str  # the value that is stored at vault://main/kv/payments/gateway#token
     database: Path
+
+    def wait_until_idle(self) -> None:
+        """Nothing waits in the inbox or the outbox."""
+        eventually(lambda: self.inbox.waiting() == 0 and self.outbox.pending() == 0)
+
+
+def eventually(predicate: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not predicate():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        threading.Event().wait(0.02)
 
 
 def fill_graph(repository: GraphRepository, fingerprinter: Fingerprinter, token: str) -> None:
@@ -158,6 +172,7 @@ def bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningBot]
             stack.callback(part.stop)
         app.start()
         stack.callback(app.stop)
+        stack.callback(workspace.cut_connections)  # else the SDK waits for its read to time out
         workspace.wait_for_app()
         yield RunningBot(workspace, desk, inbox, outbox, token, tmp_path / "bot.sqlite")
         assert workspace.complaints == []

@@ -6,7 +6,8 @@ import pytest
 
 from bot.sandbox.workspace.messages import Message
 from responders.incident import IncidentState
-from tests.bot.slack.conftest import RunningBot
+from tests.bot.cases import make_case
+from tests.bot.slack.conftest import RunningBot, eventually
 
 
 def root_card(bot: RunningBot) -> Message:
@@ -39,7 +40,7 @@ def test_a_message_reported_by_shortcut_opens_one_incident_with_one_root_card(
     rita.wait_for_message("general", lambda each: "Incident" in each.all_text and each.ephemeral_to)
     asked = rita.wait_for_message("@locksmith", lambda each: "delete it now" in each.all_text)
     assert "sighting_removed" in asked.buttons
-    bot.workspace.wait_for(lambda: bot.outbox.pending() == 0 and bot.inbox.waiting() == 0)
+    bot.wait_until_idle()
     roots = [each for each in rita.messages("security") if "CRITICAL" in each.all_text]
     assert len(roots) == 1
     assert {report.matches[0].key for report in bot.desk.reports} == {"token"}
@@ -54,7 +55,7 @@ def test_a_message_that_the_bot_reads_is_found_without_anybody_reporting(bot: Ru
     assert bot.desk.reports[0].author is not None
     rita.wait_for_message("@locksmith", lambda each: "sighting_removed" in each.buttons)
     rita.delete(posted)
-    bot.workspace.wait_for(lambda: bool(bot.desk.removals))
+    eventually(lambda: bool(bot.desk.removals))
     assert bot.desk.removals[0][2], "Slack itself said so"
     sue = bot.workspace.as_user("sue")
     card = root_card(bot)
@@ -75,7 +76,7 @@ def test_chatter_opens_nothing(bot: RunningBot) -> None:
     rita.post("general", "good morning, the payments gateway is slow today")
     rita.post("general", "see commit 3f786850e387550fdab836ed7e6dc881de23001b please")
     bot.workspace.wait_for(lambda: bot.workspace.deliveries != [])
-    bot.workspace.wait_for(lambda: bot.inbox.waiting() == 0)
+    bot.wait_until_idle()
     assert bot.desk.reports == []
 
 
@@ -108,7 +109,7 @@ def test_an_empty_form_is_refused_at_once(bot: RunningBot) -> None:
     problems = rita.submit({"note": "no idea"})
     assert problems is not None
     assert "value" in problems
-    bot.workspace.wait_for(lambda: bot.inbox.waiting() == 0)
+    bot.wait_until_idle()
     assert bot.desk.reports == []
 
 
@@ -204,17 +205,17 @@ def test_the_reporter_may_not_approve_and_security_may(bot: RunningBot) -> None:
         "security", lambda each: "approval_review" in each.buttons and each.is_reply
     )
     rita.click(request, "approval_review")
-    rita.modal(lambda each: each.callback_id == "approval_give")
-    assert rita.submit({"confirmation": "yes"}) == {
-        "confirmation": "Type INC-1 exactly: part of this has no way back."
-    }
-    rita.submit({"confirmation": "INC-1"})
-    rita.modal(lambda each: "may not decide" in each.all_text and "Ask Sue" in each.all_text)
+    refusal = rita.wait_for_message("security", lambda each: "may not decide" in each.all_text)
+    assert refusal.ephemeral_to == "U0RITA"
+    assert "Ask Sue" in refusal.all_text
     assert bot.desk.case("INC-1").state is IncidentState.WAITING
 
     copy = sue.wait_for_message("@locksmith", lambda each: "approval_review" in each.buttons)
     sue.click(copy, "approval_review")
     sue.modal(lambda each: each.callback_id == "approval_give")
+    assert sue.submit({"confirmation": "yes"}) == {
+        "confirmation": "Type INC-1 exactly: part of this has no way back."
+    }
     assert sue.submit({"confirmation": "inc-1"}) is None
     bot.workspace.wait_for(lambda: "approved" in sue.latest(request).all_text)
     bot.workspace.wait_for(lambda: "approval_review" not in sue.latest(copy).buttons)
@@ -254,7 +255,7 @@ def test_the_run_is_followed_on_the_card_and_closed_with_proof(bot: RunningBot) 
     sue.click(sue.latest(card), "incident_close")
     sue.wait_for_message("security", lambda each: "Evidence" in each.all_text and each.is_reply)
     sue.wait_for_message("security", lambda each: "audit checkpoint 9" in each.all_text)
-    bot.workspace.wait_for(lambda: bot.outbox.pending() == 0)
+    bot.wait_until_idle()
     notes = [each.text for each in sue.thread("security", card.ts)]
     assert len(notes) == len(set(notes))
 
@@ -285,32 +286,38 @@ def test_the_home_tab_shows_what_waits(bot: RunningBot) -> None:
 def test_a_repeated_delivery_is_worked_once(bot: RunningBot) -> None:
     report_by_shortcut(bot)
     root_card(bot)
-    bot.workspace.wait_for(lambda: bot.inbox.waiting() == 0)
+    bot.wait_until_idle()
     before = len(bot.desk.reports)
     for delivery in list(bot.workspace.deliveries):
         bot.workspace.repeat(delivery)
     rita = bot.workspace.as_user("rita")
     rita.command("general", "/leak help")
     rita.wait_for_message("general", lambda each: "/leak uses" in each.all_text)
-    bot.workspace.wait_for(lambda: bot.inbox.waiting() == 0)
+    bot.wait_until_idle()
     assert len(bot.desk.reports) == before
 
 
 def test_a_lost_reply_makes_no_second_card(bot: RunningBot) -> None:
     bot.workspace.fail_next("chat.postMessage", after_processing=True, drop=True)
-    report_by_shortcut(bot)
+    bot.desk.put(make_case())
     card = root_card(bot)
+    bot.wait_until_idle()
     sue = bot.workspace.as_user("sue")
-    bot.workspace.wait_for(lambda: bot.outbox.pending() == 0, timeout=20)
     bot.workspace.wait_for(lambda: len(sue.thread("security", card.ts)) > 1)
-    roots = [each for each in sue.messages("security") if "CRITICAL" in each.all_text]
-    assert len(roots) == 1
+    bot.wait_until_idle()
+    assert len([each for each in sue.messages("security") if "CRITICAL" in each.all_text]) == 1
+
+
+def test_a_card_that_was_never_posted_is_posted_after_the_fault(bot: RunningBot) -> None:
+    bot.workspace.fail_next("chat.postMessage", status=429, retry_after=1)
+    bot.desk.put(make_case())
+    root_card(bot)
 
 
 def test_a_deleted_card_comes_back(bot: RunningBot) -> None:
     report_by_shortcut(bot)
     card = root_card(bot)
-    bot.workspace.wait_for(lambda: bot.outbox.pending() == 0)
+    bot.wait_until_idle()
     bot.workspace.fail_next("chat.update", error="message_not_found")
     bot.desk.move("INC-1", IncidentState.RUNNING)
     sue = bot.workspace.as_user("sue")

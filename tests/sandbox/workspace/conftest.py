@@ -74,7 +74,7 @@ SHAPE = WorkspaceShape(
             Shortcut(callback_id="report", name="Report a leak", kind="global"),
         ),
     ),
-    timing=Timing(ack_seconds=1.0, retry_seconds=(0.0, 0.1, 60.0)),
+    timing=Timing(ack_seconds=1.0, retry_seconds=(0.0, 0.1, 60.0), ping_seconds=0.1),
 )
 
 
@@ -131,10 +131,6 @@ def connect(
         return handler
 
     yield start
-    # The client's reader sleeps in recv for up to three seconds: end that from our side.
-    for handler in handlers:
-        handler.client.auto_reconnect_enabled = False
-    workspace.socket.end_all()
     for handler in handlers:
         handler.close()
 

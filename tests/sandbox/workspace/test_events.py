@@ -181,8 +181,9 @@ def test_a_refresh_loses_no_event(
 
 
 def test_a_cut_connection_is_opened_again_by_the_client(
-    app: App, connect: Connect, workspace: Workspace
+    app: App, connect: Connect, workspace: Workspace, rita: Person
 ) -> None:
+    heard = hear(app, "message")
     connect(app)
     old = workspace.socket.connections[0]
     workspace.cut_connections()
@@ -190,6 +191,8 @@ def test_a_cut_connection_is_opened_again_by_the_client(
         lambda: workspace.socket.connections and old not in workspace.socket.connections,
         timeout=20,
     )
+    rita.post("#general", "back again")
+    assert heard.wait()[0]["event"]["text"] == "back again"
 
 
 def test_a_changed_user_group_is_an_event(app: App, connect: Connect, workspace: Workspace) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from slack_sdk.models import blocks as kit
 from slack_sdk.models.views import View
@@ -148,6 +148,8 @@ def words(most: int) -> st.SearchStrategy[str]:
     return st.text(st.characters(codec="utf-8"), min_size=1, max_size=most)
 
 
+# Slow machines make a slow strategy, not a wrong one.
+patient = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ids = st.text("abcdefgh_0123456789", min_size=20, max_size=40)
 mrkdwn = st.builds(kit.MarkdownTextObject, text=words(60))
 buttons = st.builds(
@@ -202,17 +204,20 @@ inputs = st.builds(
 )
 
 
+@patient
 @given(st.lists(message_blocks, min_size=1, max_size=6))
 def test_what_slack_sdk_builds_within_the_limits_is_accepted(rows: list[kit.Block]) -> None:
     check_message([row.to_dict() for row in rows])
 
 
+@patient
 @given(st.lists(st.lists(cells, min_size=1, max_size=5), min_size=1, max_size=8))
 def test_tables_of_slack_sdk_are_accepted(rows: list[list[Any]]) -> None:
     table = kit.TableBlock(rows=[[item.to_dict() for item in row] for row in rows])
     check_message([table.to_dict()])
 
 
+@patient
 @given(st.lists(inputs, min_size=1, max_size=5), words(24), words(3000))
 def test_modals_of_slack_sdk_are_accepted(
     rows: list[kit.InputBlock], title: str, metadata: str

@@ -1,0 +1,175 @@
+"""Plans: order, waves, placeholders, forecasts, the hash; on the graph of the demo's story."""
+
+from dataclasses import replace
+
+import pytest
+
+from graph.errors import BadInputError
+from graph.model import Match, PicksUp
+from graph.queries.blast_radius import BlastRadius, blast_radius
+from graph.queries.consumers import Consumer, Use
+from graph.refs import Ref
+from graph.snapshot import Snapshot
+from responders.forecast import forecast
+from responders.incident import Plan
+from responders.placeholders import LeakFacts, fill, fill_text, store_kind_of, values_for
+from responders.planner import waves_of
+from tests.responders.room import COPY, FALLBACK, PLAYBOOK, SECRET, Room, observation, playbook
+
+FACTS = LeakFacts(
+    incident_id="inc-1",
+    detector="generic",
+    credential="credential:5a5a",
+    store_kind="vault_kv",
+    matches=(Match(SECRET, "token", 3, current=True, form="as_is"),),
+    issuer="payments-api",
+    where="#general",
+    current_versions={str(SECRET): 3},
+)
+
+
+def radius_of(**more: bool) -> BlastRadius:
+    seen = observation(**more)
+    snapshot = Snapshot.of(seen.nodes, seen.edges)
+    return blast_radius(snapshot, [(SECRET, "token")])
+
+
+def drafted(room: Room, facts: LeakFacts = FACTS, order: str | None = None) -> Plan:
+    return room.planner.draft(facts, radius_of(), order=order)[0]
+
+
+def test_the_plan_of_the_story(room: Room) -> None:
+    plan = drafted(room)
+    assert [(step.id, step.title) for step in plan.steps] == [
+        ("rotate", "New value in vault://main/kv/payments/gateway"),
+        ("refresh:1", "Copy to k8s://prod/legacy/Secret/gateway"),
+        ("refresh:2", "Copy to k8s://prod/payments/Secret/gateway"),
+        ("restart:1", "Wave 1 of 3"),
+        ("restart:2", "Wave 2 of 3"),
+        ("restart:3", "Wave 3 of 3"),
+        ("revoke", "Old value dead"),
+    ]
+    waves = [step.settings["workloads"] for step in plan.steps if step.phase == "reload"]
+    assert [[str(ref).rpartition("/")[2] for ref in wave] for wave in waves] == [  # type: ignore[union-attr]
+        ["web"],
+        ["api", "batch", "queue"],
+        ["ledger"],
+    ]
+    assert plan.steps[-1].settings["version"] == 3
+    assert plan.steps[1].settings["target_key"] == "token"
+    assert plan.order == "rotate-first"
+    assert [each.order for each in plan.forecasts] == ["rotate-first", "revoke-first"]
+    assert plan.forecasts[0].sentence == (
+        "Rotating first breaks 1 of 9 consumers when the old value is revoked: "
+        "prod/payments/Pod/bare must be seen to first."
+    )
+    assert plan.forecasts[1].sentence == (
+        "Revoking now breaks 7 of 9 consumers at once, until they run on a new value."
+    )
+
+
+def test_both_orders_have_the_same_steps(room: Room) -> None:
+    first, second = drafted(room), drafted(room, order="revoke-first")
+    assert second.steps[0].id == "revoke"
+    assert {step.id for step in first.steps} == {step.id for step in second.steps}
+    assert first.hash != second.hash
+    with pytest.raises(BadInputError, match="has no order"):
+        drafted(room, order="sideways")
+
+
+def test_the_hash_is_steady_and_moves_with_the_facts(room: Room) -> None:
+    plan = drafted(room)
+    assert drafted(room).hash == plan.hash
+    assert room.planner.draft(FACTS, radius_of(more=True))[0].hash != plan.hash
+    newer = replace(FACTS, current_versions={str(SECRET): 4})
+    assert drafted(room, newer).hash != plan.hash
+
+
+def test_a_playbook_that_lacks_a_fact_gives_way_to_the_manual_one(room: Room) -> None:
+    book = playbook(PLAYBOOK.replace("line: rotate}", 'line: "{issuer}", secret_two: x}'))
+    with pytest.raises(BadInputError, match=r"lacks secret_two"):
+        room.planner.apply(book, FACTS, radius_of())
+    room.planner._playbooks = {book.name: book, "by-hand": playbook(FALLBACK)}
+    plan, note = room.planner.draft(FACTS, radius_of())
+    assert plan.playbook == "by-hand"
+    assert "cannot be used here" in note
+
+
+def test_a_step_that_is_not_installed_is_named(room: Room) -> None:
+    book = playbook(PLAYBOOK.replace("lines.write", "lines.gone"))
+    with pytest.raises(BadInputError, match=r"lines\.gone, which is not installed"):
+        room.planner.apply(book, FACTS, radius_of())
+
+
+def test_a_replaced_value_is_not_rotated(room: Room) -> None:
+    old = replace(FACTS, matches=(Match(SECRET, "token", 2, current=False, form="as_is"),))
+    plan = drafted(room, old)
+    assert [step.id for step in plan.steps] == ["revoke"]
+    assert not any(each.breaks for each in plan.forecasts[0].breakages)
+
+
+def consumer(
+    picks_up: PicksUp, *, kind: str = "Deployment", name: str = "x", replicas: int | None = 2
+) -> Consumer:
+    use = Use(how="env", container="app", key="token", field="", secret=COPY)
+    ref = Ref(f"k8s://prod/payments/{kind}/{name}")
+    return Consumer(ref, (use,), picks_up, replicas=replicas)
+
+
+@pytest.mark.parametrize(
+    ("given", "revoke_breaks", "rotate_breaks", "words"),
+    [
+        (consumer(PicksUp.RESTART), True, False, "until its restart"),
+        (consumer(PicksUp.RESTART, kind="Pod"), True, True, "by hand"),
+        (consumer(PicksUp.RESTART, replicas=0), False, False, "scaled to zero"),
+        (consumer(PicksUp.SYNC), True, False, "within about 2 minutes"),
+        (consumer(PicksUp.POLL), True, False, "by itself"),
+        (consumer(PicksUp.NEXT_RUN, kind="CronJob", replicas=None), False, False, "run"),
+        (consumer(PicksUp.NEVER), True, True, "by hand"),
+        (consumer(PicksUp.UNKNOWN), True, True, "not known"),
+    ],
+)
+def test_how_each_kind_of_consumer_breaks(
+    given: Consumer, revoke_breaks: bool, rotate_breaks: bool, words: str  # noqa: FBT001
+) -> None:
+    (now,) = forecast("revoke-first", [given], waves=1, stale=False).breakages
+    (later,) = forecast("rotate-first", [given], waves=1, stale=False).breakages
+    assert (now.breaks, later.breaks) == (revoke_breaks, rotate_breaks)
+    assert words in now.sentence
+    assert words in later.sentence
+
+
+def test_when_it_is_safe_to_revoke() -> None:
+    restarted = forecast("rotate-first", [consumer(PicksUp.RESTART)], waves=2, stale=False)
+    assert restarted.sentence.endswith("safe to revoke after the last of 2 restart waves.")
+    followed = forecast("rotate-first", [consumer(PicksUp.SYNC)], waves=0, stale=False)
+    assert followed.sentence.endswith("once the copies hold the new value.")
+    nobody = forecast("revoke-first", [], waves=0, stale=False)
+    assert "no consumer is known" in nobody.sentence
+
+
+def test_waves_are_small_and_stay_in_one_namespace() -> None:
+    here = [consumer(PicksUp.RESTART, name=f"a{number}") for number in range(4)]
+    there = Consumer(
+        Ref("k8s://prod/shop/Deployment/front"), here[0].via, PicksUp.RESTART, replicas=1
+    )
+    waves = waves_of([there, *here])
+    assert [len(wave) for wave in waves] == [3, 1, 1]
+    assert waves[2] == (there,)
+
+
+def test_placeholders_keep_their_type_and_unknown_ones_are_left_out() -> None:
+    values = values_for(FACTS, radius_of(), workloads=["a", "b"])
+    filled = fill(
+        {"version": "{leaked_version}", "who": "{accessor}", "all": "{workloads}", "n": 3}, values
+    )
+    assert filled == {"version": 3, "all": ["a", "b"], "n": 3}
+    assert fill_text("{field} in {store} by {accessor}: {workloads}", values) == (
+        "token in main by unknown: a, b"
+    )
+
+
+def test_a_store_is_known_by_the_ref() -> None:
+    assert store_kind_of(str(SECRET)) == "vault_kv"
+    assert store_kind_of(str(COPY)) == "kubernetes"
+    assert store_kind_of("") == "unknown"
