@@ -1,1 +1,1 @@
-"""What we do about a leak: incidents, playbooks, plans, approvals, durable runs, steps, pagers, audit."""
+"""What we do about a leak: incidents, playbooks, plans, approvals, runs, steps, pagers, audit."""

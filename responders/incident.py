@@ -111,7 +111,7 @@ class StepState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """One concrete step. `id` is unique in the plan; `use` names the step; `settings` is its JSON."""
+    """One concrete step; `id` is unique in the plan, `use` names the step."""
 
     id: str
     use: str

@@ -32,7 +32,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class PageReceipt:
-    """`confirmed`: the other side said that it took the page. `sentence` says by whom or why not."""
+    """`confirmed`: the other side took the page. `sentence` says who did, or why not."""
 
     confirmed: bool
     sentence: str

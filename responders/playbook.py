@@ -178,10 +178,12 @@ def parse_playbook(text: str, file: str) -> Playbook:
     try:
         return Playbook.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join(str(part) for part in first["loc"] if part != "[key]")
-        message = f"{path}: {first['msg']}" if path else str(first["msg"])
-        raise _bad(file, _line(tree, first["loc"]), message) from None
+        found = error.errors()
+        # An unknown key explains the missing one, so it is named first.
+        first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
+        where = tuple(part for part in first["loc"] if part != "[key]") or ("orders",)
+        path = ".".join(str(part) for part in where)
+        raise _bad(file, _line(tree, where), f"{path}: {first['msg']}") from None
 
 
 def choose(playbooks: Iterable[Playbook], credential: Credential) -> Playbook:

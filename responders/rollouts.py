@@ -18,9 +18,9 @@ from typing import Any
 from graph import refs
 from graph.connections import Connections, KubernetesApi
 from graph.errors import BadInputError, NotFoundError
+from graph.kubernetes.references import pod_references, template_of
+from graph.kubernetes.reload import pick_up
 from graph.model import PicksUp
-from graph.references import pod_references, template_of
-from graph.reload import pick_up
 
 MARK = "locksmith/restarted-for"
 ROLLING_KINDS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})

@@ -16,13 +16,13 @@ from graph.collect import CollectedSource, collect
 from graph.collectors.manifests import collect_manifests
 from graph.errors import BadInputError
 from graph.export import FORMATS
+from graph.kubernetes.remotes import KnownVault
 from graph.model import Gap
 from graph.queries.blast_radius import BlastRadius, blast_radius, to_json
 from graph.queries.consumers import consumers
 from graph.queries.readers import Readable, Readers, readable_by, readers
 from graph.queries.search import resolve
 from graph.refs import split_key
-from graph.remotes import KnownVault
 from responders.incident import Person
 
 graph_commands = typer.Typer(help="The whole graph.", no_args_is_help=True)

@@ -9,6 +9,7 @@ import base64
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -189,7 +190,7 @@ class Story:
     def copies_hold_it(self) -> str:
         value = self.outside.token_in_store()
         for namespace in COPIES:
-            self._wait(lambda n=namespace: self.outside.copy(n), lambda found: found == value)
+            self._wait(partial(self.outside.copy, namespace), lambda found: found == value)
         return f"in {', '.join(COPIES)}"
 
     def consumers_restarted(self) -> str:

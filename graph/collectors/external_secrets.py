@@ -5,7 +5,8 @@ Example: `external_secrets/prod` gives `vault://main/kv/payments/db` -copies-> `
 payments/Secret/db`, with the ExternalSecret as `sync` and its refresh interval. Kinds:
 ExternalSecret, ClusterExternalSecret, PushSecret, SecretStore, ClusterSecretStore, in whatever
 version the cluster serves. A cluster without the operator gives nothing, and no gap.
-Source: external-secrets/external-secrets, API types; what they mean is in `graph/syncs.py`.
+What the fields mean is in `graph/kubernetes/syncs.py`.
+Source: external-secrets/external-secrets, API types.
 """
 
 from collections.abc import Iterator
@@ -13,11 +14,11 @@ from typing import ClassVar
 
 from graph.collector import CollectContext, Collector, Permission
 from graph.connections import Connections
-from graph.gathered import Gathered
-from graph.listing import Listing
+from graph.kubernetes.gathered import Gathered
+from graph.kubernetes.listing import Listing
+from graph.kubernetes.remotes import KnownVault
+from graph.kubernetes.syncs import GROUP, Syncs
 from graph.model import Observation
-from graph.remotes import KnownVault
-from graph.syncs import GROUP, Syncs
 
 _PLURALS = (
     "externalsecrets",

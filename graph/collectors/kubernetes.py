@@ -5,7 +5,8 @@ Example: `kubernetes/prod` is the cluster `prod` of the settings. In `references
 default) it needs no verb on Secrets at all: what Secrets there are follows from what refers to
 them. In `fingerprint` mode it lists the Secrets of the chosen namespaces, keeps names, keys and
 types, and turns each value into fingerprints in memory.
-Source: the Kubernetes API reference; which fields name a Secret is in `graph/references.py`.
+Which fields name a Secret is in `graph/kubernetes/references.py`.
+Source: the Kubernetes API reference.
 """
 
 import base64
@@ -14,11 +15,11 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from graph.collector import CollectContext, Collector, Permission
-from graph.fields import Object, name_of, namespace_of, pairs
 from graph.fingerprints import Fingerprinter
-from graph.gathered import Gathered
-from graph.inventory import Inventory
-from graph.listing import Listing
+from graph.kubernetes.fields import Object, name_of, namespace_of, pairs
+from graph.kubernetes.gathered import Gathered
+from graph.kubernetes.inventory import Inventory
+from graph.kubernetes.listing import Listing
 from graph.model import Observation, StoredFingerprint
 from graph.refs import k8s
 from graph.secret_value import SecretValue

@@ -14,13 +14,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from graph.errors import NotFoundError
-from graph.gathered import Gathered
-from graph.grants import Grants
-from graph.inventory import Inventory
-from graph.manifest_text import Unreadable, decoded, objects_in
+from graph.kubernetes.gathered import Gathered
+from graph.kubernetes.grants import Grants
+from graph.kubernetes.inventory import Inventory
+from graph.kubernetes.manifest_text import Unreadable, decoded, objects_in
+from graph.kubernetes.remotes import KnownVault
+from graph.kubernetes.syncs import Syncs
 from graph.model import Observation
-from graph.remotes import KnownVault
-from graph.syncs import Syncs
 
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 _NAMED_GAPS = 100

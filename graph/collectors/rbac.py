@@ -5,18 +5,18 @@ Example: `rbac/prod` gives `k8s://prod/-/Group/dev` -can_read-> `k8s://prod/-/Na
 with verb "list" and the path RoleBinding, Role. Aggregated ClusterRoles are read as the cluster's
 own controller has filled them.
 Source: Kubernetes, "Using RBAC Authorization" and "RBAC Good Practices"; the rules of the game are
-in `graph/rbac.py` and `graph/grants.py`.
+in `graph/kubernetes/rbac.py` and `graph/kubernetes/grants.py`.
 """
 
 from collections.abc import Iterator
 from typing import ClassVar
 
 from graph.collector import CollectContext, Collector, Permission
-from graph.gathered import Gathered
-from graph.grants import Grants
-from graph.listing import Listing
+from graph.kubernetes.gathered import Gathered
+from graph.kubernetes.grants import Grants
+from graph.kubernetes.listing import Listing
+from graph.kubernetes.rbac import GROUP
 from graph.model import Observation
-from graph.rbac import GROUP
 
 _PLURALS = ("clusterroles", "roles", "clusterrolebindings", "rolebindings")
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from graph.gathered import Gathered
-from graph.grants import Grants
+from graph.kubernetes.gathered import Gathered
+from graph.kubernetes.grants import Grants
 from graph.model import Attributes, EdgeKind, Observation
 
 RBAC = "rbac.authorization.k8s.io/v1"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from graph.rbac import PowerKind, Rule, aggregated, powers, rules_of
+from graph.kubernetes.rbac import PowerKind, Rule, aggregated, powers, rules_of
 
 
 def rule(verbs: str, groups: str = "", resources: str = "secrets", names: str = "") -> Rule:

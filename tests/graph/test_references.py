@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graph.collectors.manifests import collect_manifests
-from graph.references import (
+from graph.kubernetes.references import (
     CARRIERS,
     inherited_pull_secrets,
     pod_references,

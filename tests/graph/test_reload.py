@@ -2,9 +2,9 @@
 
 import pytest
 
+from graph.kubernetes.references import Reference
+from graph.kubernetes.reload import pick_up, reloaders_of
 from graph.model import PicksUp
-from graph.references import Reference
-from graph.reload import pick_up, reloaders_of
 
 AUTO = {"reloader.stakater.com/auto": "true"}
 WAVE = {"wave.pusher.com/update-on-config-change": "true"}

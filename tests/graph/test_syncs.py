@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from graph.gathered import Gathered
+from graph.kubernetes.gathered import Gathered
+from graph.kubernetes.remotes import KnownVault, vault_path
+from graph.kubernetes.selections import landing
+from graph.kubernetes.syncs import Syncs, seconds
 from graph.model import Edge, EdgeKind, Observation
-from graph.remotes import KnownVault, vault_path
-from graph.selections import landing
-from graph.syncs import Syncs, seconds
 
 VERSION = "external-secrets.io/v1"
 VAULTS = {"main": KnownVault(("https://vault.example.com",))}

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from graph.errors import BadInputError
-from graph.vault_policies import PathRule, PolicySet, parse_policy
+from graph.vault.policies import PathRule, PolicySet, parse_policy
 
 
 def allowed(policy: str, path: str) -> set[str]:

@@ -204,9 +204,10 @@ class Room:
     pagers: Sequence[PagerRoute] | None = None
     passing: Callable[[str], None] = lambda point: None
     playbooks: Sequence[str] = (PLAYBOOK, FALLBACK)
+    url: str = ""
 
     def __post_init__(self) -> None:
-        self.database = Database(f"sqlite:///{self.folder}/locksmith.db")
+        self.database = Database(self.url or f"sqlite:///{self.folder}/locksmith.db")
         self.database.create_all()
         self.effects = self.folder / "effects.txt"
         if not self.members:

@@ -67,9 +67,7 @@ def test_guests_bots_and_strangers_do_not_count() -> None:
 
 def test_identities_are_compared_without_case_and_accounts_do_not_matter() -> None:
     second_account = Person("Rita@Example.com ", "Rita II", slack_user="U2")
-    found = electorate_of(
-        [Member(ANA), Member(second_account)], Involved(requester=REPORTER)
-    )
+    found = electorate_of([Member(ANA), Member(second_account)], Involved(requester=REPORTER))
     assert set(found.may) == {ANA.identity}
 
 
@@ -254,7 +252,11 @@ class Attack(RuleBasedStateMachine):
             self.requests.append(request.id)
 
     @precondition(lambda self: self.requests)
-    @rule(person=st.sampled_from(PEOPLE), approve=st.sampled_from([True, True, False]), old=st.booleans())
+    @rule(
+        person=st.sampled_from(PEOPLE),
+        approve=st.sampled_from([True, True, False]),
+        old=st.booleans(),
+    )
     def click(self, person: Person, *, approve: bool, old: bool) -> None:
         request_id = self.requests[0 if old else -1]
         asked = self.room.records.ballot.find(request_id).request

@@ -50,7 +50,7 @@ def test_the_plan_of_the_story(room: Room) -> None:
         ("revoke", "Old value dead"),
     ]
     waves = [step.settings["workloads"] for step in plan.steps if step.phase == "reload"]
-    assert [[str(ref).rpartition("/")[2] for ref in wave] for wave in waves] == [  # type: ignore[union-attr]
+    assert [[str(ref).rpartition("/")[2] for ref in wave] for wave in waves] == [  # type: ignore[attr-defined]
         ["web"],
         ["api", "batch", "queue"],
         ["ledger"],
@@ -130,7 +130,11 @@ def consumer(
     ],
 )
 def test_how_each_kind_of_consumer_breaks(
-    given: Consumer, revoke_breaks: bool, rotate_breaks: bool, words: str  # noqa: FBT001
+    *,
+    given: Consumer,
+    revoke_breaks: bool,
+    rotate_breaks: bool,
+    words: str,
 ) -> None:
     (now,) = forecast("revoke-first", [given], waves=1, stale=False).breakages
     (later,) = forecast("rotate-first", [given], waves=1, stale=False).breakages

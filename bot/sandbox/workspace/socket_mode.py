@@ -112,7 +112,7 @@ class SocketMode:
         while not socket.closed:
             await asyncio.sleep(self._timing.ping_seconds)
             try:
-                await socket.ping()
+                await socket.ping(b"Ping from the workspace")
             except ConnectionError:
                 return
 

@@ -8,7 +8,7 @@ import pytest
 
 from graph.collectors.manifests import collect_manifests
 from graph.errors import NotFoundError
-from graph.manifest_text import Unreadable, decoded, objects_in
+from graph.kubernetes.manifest_text import Unreadable, decoded, objects_in
 from graph.model import EdgeKind, Observation
 
 DEPLOYMENT = """

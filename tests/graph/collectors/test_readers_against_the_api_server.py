@@ -12,9 +12,9 @@ import pytest
 from graph.collector import CollectContext
 from graph.collectors.rbac import RbacCollector
 from graph.connections import Connections, KubernetesSettings
-from graph.kubernetes_api import KubernetesApi
+from graph.kubernetes.api import KubernetesApi
+from graph.kubernetes.rbac import READ_VERBS
 from graph.model import Edge, EdgeKind
-from graph.rbac import READ_VERBS
 
 pytestmark = pytest.mark.cluster
 RBAC = "/apis/rbac.authorization.k8s.io/v1"

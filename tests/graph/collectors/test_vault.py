@@ -13,7 +13,7 @@ from graph.errors import AccessDeniedError, UnavailableError
 from graph.fingerprints import Fingerprinter, generate_key
 from graph.model import Edge, EdgeKind, Gap, Node, NodeKind, Observation, StoredFingerprint
 from graph.secret_value import SecretValue
-from graph.vault_policies import PathRule, PolicySet
+from graph.vault.policies import PathRule, PolicySet
 from tests.graph.test_vault_policies import PRECEDENCE
 from tests.graph.vault_parts import VaultCorner
 

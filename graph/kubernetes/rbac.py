@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
-from graph.fields import Object, entries, mapping, name_of, pairs, texts
-from graph.selectors import selects
+from graph.kubernetes.fields import Object, entries, mapping, name_of, pairs, texts
+from graph.kubernetes.selectors import selects
 
 GROUP = "rbac.authorization.k8s.io"
 READ_VERBS = ("get", "list", "watch", "patch", "deletecollection")

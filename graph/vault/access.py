@@ -4,7 +4,7 @@ Who can read the secrets of one Vault or OpenBao: its policies, and the auth rol
 A policy gets a `can_read` edge to each secret whose data path it allows. A role gets one wherever
 all its policies together do, which is not the same: one may deny what another allows. Tokens are
 not enumerated; a leaked one is looked up by `graph/identify.py`. Matching itself is pure, in
-`graph/vault_policies.py`.
+`graph/vault/policies.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,11 +17,11 @@ import hvac
 from graph import refs
 from graph.connections import Connections
 from graph.errors import AccessDeniedError, BadInputError, NotFoundError
-from graph.gathered import Gathered
+from graph.kubernetes.gathered import Gathered
 from graph.model import AttributeValue, EdgeKind, NodeKind
 from graph.refs import Ref
-from graph.vault_api import stanza, vault_errors
-from graph.vault_policies import DENY, READ, PathRule, PolicySet, parse_policy
+from graph.vault.api import stanza, vault_errors
+from graph.vault.policies import DENY, READ, PathRule, PolicySet, parse_policy
 
 # Where an auth method keeps what a program or person logs in as.
 _ROLES = {

@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from graph.kubernetes.references import CRON_KINDS, Reference
 from graph.model import PicksUp
-from graph.references import CRON_KINDS, Reference
 
 STAKATER = "reloader.stakater.com"
 WAVE = "wave.pusher.com"

@@ -2,7 +2,7 @@
 Turn the KV version 2 mounts of one Vault or OpenBao into nodes, edges and fingerprints.
 
 Used by `collectors/vault.py` alone; apart from it so that each file is read at one sitting. How the
-mount answers is in `graph/vault_kv.py`; who may read the secrets, in `graph/vault_access.py`.
+mount answers is in `graph/vault/kv.py`; who may read the secrets, in `graph/vault/access.py`.
 """
 
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ from graph import refs
 from graph.connections import Connections
 from graph.errors import AccessDeniedError, LocksmithError, NotFoundError
 from graph.fingerprints import Fingerprinter
-from graph.gathered import Gathered
+from graph.kubernetes.gathered import Gathered
+from graph.kubernetes.owners import owner_named
 from graph.model import AttributeValue, EdgeKind, NodeKind, StoredFingerprint
-from graph.owners import owner_named
 from graph.refs import Ref
 from graph.secret_value import SecretValue
-from graph.vault_access import VaultAccess
-from graph.vault_api import stanza
-from graph.vault_kv import KvMetadata, KvMount
+from graph.vault.access import VaultAccess
+from graph.vault.api import stanza
+from graph.vault.kv import KvMetadata, KvMount
 
 _SHOWN = 3  # refused paths that a gap names; the rest is counted
 

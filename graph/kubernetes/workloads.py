@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from graph import refs
-from graph.fields import (
+from graph.kubernetes.fields import (
     Object,
     entries,
     flag,
@@ -24,10 +24,9 @@ from graph.fields import (
     pairs,
     text,
 )
-from graph.gathered import Gathered
-from graph.model import AttributeValue, EdgeKind, NodeKind
-from graph.owners import owner_of
-from graph.references import (
+from graph.kubernetes.gathered import Gathered
+from graph.kubernetes.owners import owner_of
+from graph.kubernetes.references import (
     CARRIERS,
     CRON_KINDS,
     PodTemplate,
@@ -37,8 +36,9 @@ from graph.references import (
     service_account_of,
     template_of,
 )
+from graph.kubernetes.reload import Reloaders, pick_up, reloaders_of
+from graph.model import AttributeValue, EdgeKind, NodeKind
 from graph.refs import Ref
-from graph.reload import Reloaders, pick_up, reloaders_of
 
 Key = tuple[str, str, str]  # namespace, kind, name
 

@@ -18,10 +18,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from graph import refs
-from graph.fields import Object, entries, group_of, name_of, namespace_of, text
-from graph.gathered import Gathered
+from graph.kubernetes.fields import Object, entries, group_of, name_of, namespace_of, text
+from graph.kubernetes.gathered import Gathered
+from graph.kubernetes.rbac import (
+    GROUP,
+    Power,
+    PowerKind,
+    aggregated,
+    powers,
+    roles_by_name,
+    rules_of,
+)
 from graph.model import AttributeValue, EdgeKind, NodeKind
-from graph.rbac import GROUP, Power, PowerKind, aggregated, powers, roles_by_name, rules_of
 from graph.refs import Ref
 
 _ACCOUNT = "system:serviceaccount:"

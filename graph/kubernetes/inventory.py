@@ -10,7 +10,7 @@ Secrets are in `syncs.py`, roles and bindings in `rbac.py`.
 from collections.abc import Iterator
 
 from graph import refs
-from graph.fields import (
+from graph.kubernetes.fields import (
     Object,
     entries,
     flag,
@@ -21,13 +21,13 @@ from graph.fields import (
     pairs,
     text,
 )
-from graph.gathered import Gathered
+from graph.kubernetes.gathered import Gathered
+from graph.kubernetes.owners import owner_of
+from graph.kubernetes.references import Reference, pull_secrets
+from graph.kubernetes.reload import STAKATER, pick_up
+from graph.kubernetes.workloads import Carrier, SecretFacts, carrier_of, connect_carriers
 from graph.model import AttributeValue, EdgeKind, NodeKind
-from graph.owners import owner_of
-from graph.references import Reference, pull_secrets
 from graph.refs import Ref
-from graph.reload import STAKATER, pick_up
-from graph.workloads import Carrier, SecretFacts, carrier_of, connect_carriers
 
 TOKEN_TYPE = "kubernetes.io/service-account-token"  # noqa: S105 - a type, not a value
 _GATEWAY_GROUP = "gateway.networking.k8s.io"
