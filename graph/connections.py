@@ -3,7 +3,7 @@ How to reach every store, cluster and issuer: their settings, and one facade tha
 
 Here the settings become logged-in clients, lazily and once; what to do with a client is for
 collectors, steps and `identify`. The clients themselves, with the translation of their errors,
-are in `graph/vault/api.py` and `graph/kubernetes/api.py`.
+are in `graph/vault_api.py` and `graph/kubernetes_api.py`.
 """
 
 import os
@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, model_v
 from yaml import YAMLError
 
 from graph.errors import AccessDeniedError, BadInputError, NotFoundError, UnavailableError
-from graph.kubernetes.api import KubernetesApi
-from graph.vault.api import Login, VaultSession, vault_errors
+from graph.kubernetes_api import KubernetesApi
+from graph.vault_api import Login, VaultSession, vault_errors
 
 __all__ = [
     "Connections",

@@ -17,7 +17,7 @@ from graph.errors import AccessDeniedError, BadInputError, NotFoundError, Unavai
 from graph.model import EMPTY, Attributes, AttributeValue, Edge, EdgeKind, Gap, Node, NodeKind
 from graph.refs import Ref
 from graph.secret_value import SecretValue
-from graph.vault.api import stanza
+from graph.vault_api import stanza
 
 _UNKNOWN = "Unknown credential"
 _RANKS = {"high": 0, "medium": 1, "low": 2}

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from graph.collector import CollectContext, Collector, Permission
 from graph.connections import Connections
-from graph.kubernetes.gathered import Gathered
+from graph.gathered import Gathered
 from graph.kubernetes.listing import Listing
 from graph.kubernetes.remotes import KnownVault
 from graph.kubernetes.syncs import GROUP, Syncs

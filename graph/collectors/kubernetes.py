@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from graph.collector import CollectContext, Collector, Permission
+from graph.fields import Object, name_of, namespace_of, pairs
 from graph.fingerprints import Fingerprinter
-from graph.kubernetes.fields import Object, name_of, namespace_of, pairs
-from graph.kubernetes.gathered import Gathered
+from graph.gathered import Gathered
 from graph.kubernetes.inventory import Inventory
 from graph.kubernetes.listing import Listing
 from graph.model import Observation, StoredFingerprint

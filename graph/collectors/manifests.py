@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from graph.errors import NotFoundError
-from graph.kubernetes.gathered import Gathered
+from graph.gathered import Gathered
 from graph.kubernetes.grants import Grants
 from graph.kubernetes.inventory import Inventory
 from graph.kubernetes.manifest_text import Unreadable, decoded, objects_in

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from graph.collector import CollectContext, Collector, Permission
-from graph.kubernetes.gathered import Gathered
+from graph.gathered import Gathered
 from graph.kubernetes.grants import Grants
 from graph.kubernetes.listing import Listing
 from graph.kubernetes.rbac import GROUP

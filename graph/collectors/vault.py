@@ -14,11 +14,11 @@ from typing import ClassVar
 
 from graph.collector import CollectContext, Collector, Permission
 from graph.errors import AccessDeniedError
-from graph.kubernetes.gathered import Gathered
+from graph.gathered import Gathered
 from graph.model import Observation
 from graph.vault.access import VaultAccess
-from graph.vault.api import stanza
 from graph.vault.mounts import KvSecret, SecretReader, kv_mounts
+from graph.vault_api import stanza
 
 
 class VaultCollector(Collector):

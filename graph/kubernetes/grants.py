@@ -18,8 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from graph import refs
-from graph.kubernetes.fields import Object, entries, group_of, name_of, namespace_of, text
-from graph.kubernetes.gathered import Gathered
+from graph.fields import Object, entries, group_of, name_of, namespace_of, text
+from graph.gathered import Gathered
 from graph.kubernetes.rbac import (
     GROUP,
     Power,

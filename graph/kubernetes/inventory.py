@@ -10,7 +10,7 @@ Secrets are in `syncs.py`, roles and bindings in `rbac.py`.
 from collections.abc import Iterator
 
 from graph import refs
-from graph.kubernetes.fields import (
+from graph.fields import (
     Object,
     entries,
     flag,
@@ -21,12 +21,12 @@ from graph.kubernetes.fields import (
     pairs,
     text,
 )
-from graph.kubernetes.gathered import Gathered
-from graph.kubernetes.owners import owner_of
+from graph.gathered import Gathered
 from graph.kubernetes.references import Reference, pull_secrets
 from graph.kubernetes.reload import STAKATER, pick_up
 from graph.kubernetes.workloads import Carrier, SecretFacts, carrier_of, connect_carriers
 from graph.model import AttributeValue, EdgeKind, NodeKind
+from graph.owners import owner_of
 from graph.refs import Ref
 
 TOKEN_TYPE = "kubernetes.io/service-account-token"  # noqa: S105 - a type, not a value

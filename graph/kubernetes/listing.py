@@ -14,9 +14,9 @@ from graph.errors import (
     NotFoundError,
     UnavailableError,
 )
-from graph.kubernetes.api import KubernetesApi
-from graph.kubernetes.fields import Object
-from graph.kubernetes.gathered import Gathered
+from graph.fields import Object
+from graph.gathered import Gathered
+from graph.kubernetes_api import KubernetesApi
 
 
 class Listing:

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 import yaml
 
-from graph.kubernetes.fields import Object, entries, text
+from graph.fields import Object, entries, text
 
 _CUT = re.compile(r"^---(?=[ \t\r]|$)", re.MULTILINE)
 _NOTHING = re.compile(r"(?:\s|#[^\n]*(?:\n|$)|%[^\n]*(?:\n|$)|\.\.\.[ \t\r]*(?:\n|$))*")

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
-from graph.kubernetes.fields import Object, entries, mapping, name_of, pairs, texts
+from graph.fields import Object, entries, mapping, name_of, pairs, texts
 from graph.kubernetes.selectors import selects
 
 GROUP = "rbac.authorization.k8s.io"

@@ -10,7 +10,7 @@ that pick up a new value differently. Pure; what becomes of a reference in the g
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from graph.kubernetes.fields import Object, entries, flag, group_of, mapping, pairs, text
+from graph.fields import Object, entries, flag, group_of, mapping, pairs, text
 
 
 @dataclass(frozen=True, slots=True)

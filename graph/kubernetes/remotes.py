@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from graph import refs
-from graph.kubernetes.fields import Object, mapping, text
+from graph.fields import Object, mapping, text
 from graph.refs import Ref
 
 _PORTS = {"http": 80, "https": 443}

@@ -9,7 +9,7 @@ the final keys out of any of them. Pure.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from graph.kubernetes.fields import Object, entries, mapping, pairs, text
+from graph.fields import Object, entries, mapping, pairs, text
 from graph.model import AttributeValue
 
 _FIND = "Which secrets it finds by name or tag is known only to the store."

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from graph.kubernetes.fields import Object, entries, pairs, text, texts
+from graph.fields import Object, entries, pairs, text, texts
 
 
 def selects(selector: Object, labels: Mapping[str, str]) -> bool:

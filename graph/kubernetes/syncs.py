@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 
 from graph import refs
-from graph.kubernetes.fields import (
+from graph.fields import (
     Object,
     entries,
     flag,
@@ -25,15 +25,15 @@ from graph.kubernetes.fields import (
     text,
     texts,
 )
-from graph.kubernetes.gathered import Gathered
+from graph.gathered import Gathered
 from graph.kubernetes.inventory import connect_use
-from graph.kubernetes.owners import owner_of
 from graph.kubernetes.references import Reference
 from graph.kubernetes.remotes import KnownVault, Remote, remote_of
 from graph.kubernetes.selections import selections
 from graph.kubernetes.selectors import selects
 from graph.kubernetes.workloads import condition_met
 from graph.model import AttributeValue, EdgeKind, NodeKind
+from graph.owners import owner_of
 from graph.refs import Ref
 
 GROUP = "external-secrets.io"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from graph import refs
-from graph.kubernetes.fields import (
+from graph.fields import (
     Object,
     entries,
     flag,
@@ -24,8 +24,7 @@ from graph.kubernetes.fields import (
     pairs,
     text,
 )
-from graph.kubernetes.gathered import Gathered
-from graph.kubernetes.owners import owner_of
+from graph.gathered import Gathered
 from graph.kubernetes.references import (
     CARRIERS,
     CRON_KINDS,
@@ -38,6 +37,7 @@ from graph.kubernetes.references import (
 )
 from graph.kubernetes.reload import Reloaders, pick_up, reloaders_of
 from graph.model import AttributeValue, EdgeKind, NodeKind
+from graph.owners import owner_of
 from graph.refs import Ref
 
 Key = tuple[str, str, str]  # namespace, kind, name

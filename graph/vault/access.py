@@ -17,11 +17,11 @@ import hvac
 from graph import refs
 from graph.connections import Connections
 from graph.errors import AccessDeniedError, BadInputError, NotFoundError
-from graph.kubernetes.gathered import Gathered
+from graph.gathered import Gathered
 from graph.model import AttributeValue, EdgeKind, NodeKind
 from graph.refs import Ref
-from graph.vault.api import stanza, vault_errors
 from graph.vault.policies import DENY, READ, PathRule, PolicySet, parse_policy
+from graph.vault_api import stanza, vault_errors
 
 # Where an auth method keeps what a program or person logs in as.
 _ROLES = {

@@ -17,7 +17,7 @@ import orjson
 
 from graph.errors import LocksmithError, NotFoundError
 from graph.secret_value import SecretValue
-from graph.vault.api import vault_errors
+from graph.vault_api import vault_errors
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,14 @@ from graph import refs
 from graph.connections import Connections
 from graph.errors import AccessDeniedError, LocksmithError, NotFoundError
 from graph.fingerprints import Fingerprinter
-from graph.kubernetes.gathered import Gathered
-from graph.kubernetes.owners import owner_named
+from graph.gathered import Gathered
 from graph.model import AttributeValue, EdgeKind, NodeKind, StoredFingerprint
+from graph.owners import owner_named
 from graph.refs import Ref
 from graph.secret_value import SecretValue
 from graph.vault.access import VaultAccess
-from graph.vault.api import stanza
 from graph.vault.kv import KvMetadata, KvMount
+from graph.vault_api import stanza
 
 _SHOWN = 3  # refused paths that a gap names; the rest is counted
 

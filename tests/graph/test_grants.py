@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from graph.kubernetes.gathered import Gathered
+from graph.gathered import Gathered
 from graph.kubernetes.grants import Grants
 from graph.model import Attributes, EdgeKind, Observation
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from graph.kubernetes.gathered import Gathered
+from graph.gathered import Gathered
 from graph.kubernetes.inventory import Inventory
-from graph.kubernetes.owners import owner_named
 from graph.model import Edge, EdgeKind, Node, Observation
+from graph.owners import owner_named
 from graph.refs import Ref
 
 HERE = "k8s://c/pay"

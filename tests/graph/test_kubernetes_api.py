@@ -23,7 +23,7 @@ from graph.errors import (
     NotFoundError,
     UnavailableError,
 )
-from graph.kubernetes.api import JSON_PATCH, STRATEGIC_MERGE_PATCH, what_to_grant
+from graph.kubernetes_api import JSON_PATCH, STRATEGIC_MERGE_PATCH, what_to_grant
 from tests.graph.http_stub import Answer, Asked, HttpStub
 
 CANARY = "pgw_live_CANARYfQ2xLbV7rTz"

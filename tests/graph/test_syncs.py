@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from graph.kubernetes.gathered import Gathered
+from graph.gathered import Gathered
 from graph.kubernetes.remotes import KnownVault, vault_path
 from graph.kubernetes.selections import landing
 from graph.kubernetes.syncs import Syncs, seconds

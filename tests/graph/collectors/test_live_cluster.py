@@ -17,7 +17,7 @@ from graph.collectors.rbac import RbacCollector
 from graph.connections import Connections, KubernetesSettings, VaultSettings
 from graph.errors import AccessDeniedError, UnavailableError
 from graph.fingerprints import Fingerprinter, generate_key
-from graph.kubernetes.api import KubernetesApi
+from graph.kubernetes_api import KubernetesApi
 from graph.model import EdgeKind, Observation
 from graph.secret_value import SecretValue
 

@@ -12,8 +12,8 @@ import pytest
 from graph.collector import CollectContext
 from graph.collectors.rbac import RbacCollector
 from graph.connections import Connections, KubernetesSettings
-from graph.kubernetes.api import KubernetesApi
 from graph.kubernetes.rbac import READ_VERBS
+from graph.kubernetes_api import KubernetesApi
 from graph.model import Edge, EdgeKind
 
 pytestmark = pytest.mark.cluster

@@ -6,7 +6,7 @@ Reads who owns an object from its annotations and labels.
 """
 
 from graph import refs
-from graph.kubernetes.fields import Object, pairs
+from graph.fields import Object, pairs
 from graph.refs import Ref
 
 _ANNOTATIONS = ("a8r.io/owner", "owner", "team")

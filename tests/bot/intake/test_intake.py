@@ -1,0 +1,129 @@
+"""Intake finds secrets, matches them, keeps none, and says what it did not look at."""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bot.intake.intake import MAX_CHARACTERS, Intake, Seen
+from bot.intake.slack_text import unmarked
+from graph.database import Database
+from graph.detect import detect
+from graph.errors import UnavailableError
+from graph.fingerprints import Fingerprinter, generate_key
+from graph.identify import Identified
+from graph.model import Node, NodeKind, Observation, StoredFingerprint
+from graph.refs import Ref
+from graph.repository import GraphRepository
+from graph.secret_value import SecretValue
+from responders.incident import Person
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+RITA = Person("rita@example.com", "Rita")
+GATEWAY = Ref("vault://main/kv/payments/gateway")
+
+
+@dataclass
+class World:
+    intake: Intake
+    token: str
+    passphrase: str
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    database = Database(f"sqlite:///{tmp_path / 'graph.sqlite'}")
+    database.create_all()
+    repository = GraphRepository(database.engine)
+    fingerprinter = Fingerprinter(SecretValue(generate_key()))
+    token = f"pgw_live_{secrets.token_hex(16)}"
+    passphrase = f"Tr0ub4dor-{secrets.token_hex(4)}-Staple!"
+    marks = [(m, "token") for m in fingerprinter.of_stored(SecretValue(token))]
+    marks += [(m, "phrase") for m in fingerprinter.of_stored(SecretValue(passphrase))]
+    repository.merge(
+        Observation(
+            source="test",
+            nodes=(Node(GATEWAY, NodeKind.SECRET),),
+            fingerprints=tuple(StoredFingerprint(mark, GATEWAY, key, 1) for mark, key in marks),
+        ),
+        now=NOW,
+    )
+    intake = Intake(
+        fingerprinter=fingerprinter,
+        index=repository,
+        detect=detect,
+        identify=lambda value: Identified("generic", "Unknown credential"),
+        clock=lambda: NOW,
+    )
+    yield World(intake, token, passphrase)
+    database.close()
+
+
+def test_a_token_in_a_sentence_is_matched_to_where_it_is_stored(world: World) -> None:
+    taken = world.intake.from_message(f"use {world.token}!", Seen(RITA), vouched=False)
+    (report,) = taken.reports
+    assert (report.matches[0].secret, report.matches[0].key) == (GATEWAY, "token")
+    assert world.token not in repr(report)
+
+
+def test_the_same_value_twice_in_a_message_is_one_report(world: World) -> None:
+    text = f"{world.token} and {world.token}"
+    assert len(world.intake.from_message(text, Seen(RITA), vouched=False).reports) == 1
+
+
+def test_a_stored_value_of_no_known_shape_counts_only_when_somebody_vouches(world: World) -> None:
+    text = f"the phrase was {world.passphrase} I think"
+    assert world.intake.from_message(text, Seen(RITA), vouched=False).reports == ()
+    (report,) = world.intake.from_message(text, Seen(RITA), vouched=True).reports
+    assert report.matches[0].key == "phrase"
+
+
+def test_a_value_handed_over_is_reported_even_if_nobody_knows_it(world: World) -> None:
+    (report,) = world.intake.from_value("open sesame", Seen(RITA)).reports
+    assert report.detector_name == "Unknown credential"
+    assert report.matches == ()
+    assert report.fingerprints
+
+
+def test_an_empty_report_is_no_report(world: World) -> None:
+    assert world.intake.from_value(" \n ", Seen(RITA)).reports == ()
+
+
+def test_a_paste_of_three_megabytes_is_bounded_and_says_so(world: World) -> None:
+    text = world.token + " lorem ipsum" * 260_000
+    taken = world.intake.from_message(text, Seen(RITA), vouched=False)
+    assert len(taken.reports) == 1
+    assert f"{MAX_CHARACTERS:,}" in taken.remark
+
+
+def test_the_value_is_taken_out_of_the_words_beside_it(world: World) -> None:
+    seen = Seen(RITA, note=f"saw {world.token}", where=f"https://x.example/?t={world.token}")
+    (report,) = world.intake.from_value(world.token, seen).reports
+    assert world.token not in report.note + report.where
+    named = world.intake.from_name(GATEWAY, seen)
+    assert world.token not in named.note + named.where
+
+
+def test_an_issuer_that_is_down_does_not_hold_up_the_report(world: World) -> None:
+    def down(value: SecretValue) -> Identified:
+        raise UnavailableError("sealed")
+
+    world.intake._identify = down
+    assert len(world.intake.from_value(world.token, Seen(RITA)).reports) == 1
+
+
+@pytest.mark.parametrize(
+    ("marked", "typed"),
+    [
+        ("a &amp;&lt;b&gt;", "a &<b>"),
+        ("<https://x.example/?a=1&amp;b=2|x.example>", "https://x.example/?a=1&b=2"),
+        ("<mailto:ana@example.com|ana@example.com>", "ana@example.com"),
+        ("hi <@U0RITA> there", "hi   there"),
+        ("p&amp;lt;x", "p&lt;x"),
+    ],
+)
+def test_slacks_markup_is_taken_off(marked: str, typed: str) -> None:
+    assert unmarked(marked) == typed
