@@ -192,7 +192,7 @@ class Inbox:
         """Sleep until something arrives in this process, falls due, or the time is over."""
         with reading(self._engine) as session:
             first = select(func.min(InboxRow.due_at))
-            due = session.exec(
+            due: float | None = session.exec(
                 first.where(col(InboxRow.state).in_((HELD, WAITING, LEASED)))
             ).one()
         left = timeout_seconds if due is None else min(timeout_seconds, due - self._now())

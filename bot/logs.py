@@ -35,6 +35,7 @@ _SECRET_SHAPES = re.compile(
 )
 # Their own debug (and some warnings) print whole payloads.
 _TALKATIVE = ("slack_bolt", "slack_sdk", "urllib3", "httpx", "httpcore", "hvac", "kubernetes")
+_ONE_LINE_PER_REQUEST = ("httpx", "aiohttp.access")
 _BODY_MARKS = (
     "Unhandled request",
     "Skipped calling",
@@ -78,6 +79,8 @@ def configure_logging(
         )
     )
     handler.addFilter(drop_payloads)
+    handler.setLevel(level)  # a library's own level does not pass by ours
+    logging.captureWarnings(capture=True)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
@@ -91,6 +94,8 @@ def quiet_libraries() -> None:
             _hold(logging.getLogger(name))
     for name in _TALKATIVE:
         _hold(logging.getLogger(name))
+    for name in _ONE_LINE_PER_REQUEST:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _hold(logger: logging.Logger) -> None:

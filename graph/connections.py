@@ -13,14 +13,19 @@ from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
 import hvac
+import structlog
+import urllib3
 from kubernetes import config as kubeconfig
 from kubernetes.client import ApiClient, Configuration
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, model_validator
+from urllib3.exceptions import InsecureRequestWarning
 from yaml import YAMLError
 
 from graph.errors import AccessDeniedError, BadInputError, NotFoundError, UnavailableError
 from graph.kubernetes_api import KubernetesApi
 from graph.vault_api import Login, VaultSession, vault_errors
+
+log = structlog.get_logger()
 
 __all__ = [
     "Connections",
@@ -286,4 +291,8 @@ def _kubernetes_client(name: str, settings: KubernetesSettings) -> ApiClient:
             f" “{settings.context or 'current-context'}”.",
             do_now="Check `kubeconfig` and `context` of this cluster in the settings.",
         ) from None
+    if not configuration.verify_ssl:
+        # The kubeconfig's owner chose so: said once, not with every request.
+        log.warning("certificate.not_verified", cluster=name)
+        urllib3.disable_warnings(InsecureRequestWarning)
     return ApiClient(configuration)

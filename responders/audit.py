@@ -161,12 +161,9 @@ class AuditChain:
                 f"The chain ends at entry {last}, but entry {max(missing)} was posted: at least "
                 f"{max(missing) - last} entries were cut off.",
             )
-        held = (
-            f"and fits {len(checkpoints)} checkpoints" if checkpoints else "; no checkpoint given"
-        )
-        return AuditVerdict(
-            AuditFinding.INTACT, last, f"The chain of {last} entries is whole {held}."
-        )
+        fits = f" and fits {len(checkpoints)} checkpoints" if checkpoints else ""
+        sentence = f"The chain of {last} entries is whole{fits or ' (no checkpoint was given)'}."
+        return AuditVerdict(AuditFinding.INTACT, last, sentence)
 
     def _check(self, entry: AuditEntry, last: int, previous: str) -> AuditVerdict | None:
         number = entry.sequence

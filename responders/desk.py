@@ -13,7 +13,8 @@ import structlog
 
 from graph.errors import LocksmithError, NotFoundError, RefusedError
 from graph.repository import GraphRepository
-from responders.approvals import ApprovalPolicy, Resolve
+from responders.approvals import ApprovalPolicy, Electorate, Resolve
+from responders.ballot import Asked
 from responders.closing import close_if_proven
 from responders.drafting import Drafting
 from responders.engine import RunEngine
@@ -154,9 +155,7 @@ class IncidentDesk:
     def permit_vote(self, request_id: str, person: Person) -> None:
         """Refuse, before a form is filled in, who could not decide; raises RefusedError."""
         asked = self._records.ballot.find(request_id)
-        case = self.case(asked.incident_id)
-        may = self._standing.electorate(case, requester=asked.request.requested_by)
-        may.permit(person, "decide on this plan")
+        self._voter(asked, self.case(asked.incident_id), person)
 
     def vote(
         self, request_id: str, person: Person, *, approve: bool, reason: str = ""
@@ -171,8 +170,7 @@ class IncidentDesk:
         self._records.ballot.expire_due()
         asked = self._records.ballot.find(request_id)
         case = self.case(asked.incident_id)
-        may = self._standing.electorate(case, requester=asked.request.requested_by)
-        may.permit(person, "decide on this plan")
+        may = self._voter(asked, case, person)
         if approve and asked.request.state is ApprovalState.PENDING:
             fresh = self._drafting.redraft(case)
             if fresh.hash != asked.request.plan_hash:
@@ -191,12 +189,8 @@ class IncidentDesk:
     def stop(self, incident_id: str, person: Person, reason: str) -> None:
         """Stop after the step that is in flight; anybody may. Raises RefusedError."""
         because = f"{_name(person)} stopped the run: {reason or 'no reason given'}."
-        halted = self._records.journal.halt(
-            incident_id,
-            f"{because} An approver retries, or plans anew.",
-            actor=person,
-            kind="stopped",
-        )
+        because += " An approver retries, or plans anew."
+        halted = self._records.journal.halt(incident_id, because, actor=person, kind="stopped")
         if not halted:
             state = self.case(incident_id).state
             raise RefusedError(
@@ -208,8 +202,8 @@ class IncidentDesk:
         """Go on with a stopped run at `step_id` (default: the first that is not done)."""
         case = self.case(incident_id)
         self._standing.carrier(case).permit(person, "retry a step")
-        step = _step(case, step_id)
-        self._go_on(incident_id, f"Again: {step.step.title}.", person, step=step)
+        again = _step(case, step_id)
+        self._go_on(incident_id, f"Again: {again.step.title}.", person, step=again)
 
     def skip(self, incident_id: str, person: Person, step_id: str, reason: str) -> None:
         """Leave a step out and go on; the incident then needs a waiver to close."""
@@ -237,14 +231,8 @@ class IncidentDesk:
                 do_now="Retry it, or skip it with a reason.",
             )
         sentence = f"On the word of {_name(person)}: {evidence}"
-        self._go_on(
-            incident_id,
-            sentence,
-            person,
-            step=step,
-            become=StepState.CONFIRMED,
-            evidence=vouched(case, step, person, evidence),
-        )
+        proof, become = vouched(case, step, person, evidence), StepState.CONFIRMED
+        self._go_on(incident_id, sentence, person, step=step, become=become, evidence=proof)
 
     def undo(self, incident_id: str, person: Person) -> None:
         """
@@ -287,7 +275,7 @@ class IncidentDesk:
         """
         case = self.case(incident_id)
         if close_if_proven(self._records, incident_id):
-            self._engine.call_off(self.case(incident_id))
+            self._engine.call_off(incident_id)
             return
         missing = gate(case).missing
         if case.state is IncidentState.RUNNING or case.state not in OPEN_STATES:
@@ -313,6 +301,11 @@ class IncidentDesk:
         sentence = f"False alarm, says {_name(person)}: {reason}"
         self._end(case, person, sentence, state=IncidentState.FALSE_ALARM)
 
+    def _voter(self, asked: Asked, case: Case, person: Person) -> Electorate:
+        may = self._standing.electorate(case, requester=asked.request.requested_by)
+        may.permit(person, "decide on this plan")
+        return may
+
     def _get_going(self, incident_id: str) -> None:
         case = self.case(incident_id)
         if case.state is IncidentState.OPEN:
@@ -323,7 +316,7 @@ class IncidentDesk:
                 self._records.no_plan(incident_id, f"{error.happened} {error.do_now}".strip())
             case = self.case(incident_id)
         if case.state in OPEN_STATES:
-            self._engine.page(case)
+            self._engine.page(case.id, case.clocks.reported)
         if self._engine.settings.mode is Mode.ACT and case.plan is not None:
             targets = [target for step in case.plan.steps for target in step.targets]
             if not self._engine.settings.forbidden(targets):
@@ -377,7 +370,7 @@ class IncidentDesk:
                 f"{case.id} is {self.case(case.id).state} and cannot be closed now.",
                 do_now="Stop the run first, if there is one.",
             )
-        self._engine.call_off(self.case(case.id))
+        self._engine.call_off(case.id)
 
 
 def _step(case: Case, step_id: str) -> StepProgress:

@@ -10,6 +10,7 @@ arguments are ids only. DBOS is one per process, so there is one launched engine
 Source: https://docs.dbos.dev/python/reference/dbos-class (configuration, workflows, recovery).
 """
 
+import os
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -22,7 +23,7 @@ from graph.connections import Connections
 from graph.errors import LocksmithError
 from graph.fingerprints import Fingerprinter
 from responders.closing import close_if_proven
-from responders.incident import OPEN_STATES, Case, IncidentState, PlannedStep
+from responders.incident import IncidentState, PlannedStep
 from responders.journal import Run
 from responders.leases import Leases, new_executor
 from responders.limits import EngineSettings
@@ -73,7 +74,7 @@ class RunEngine:
         self._leaving = threading.Event()
         self._wake = threading.Event()
         self._launched = False
-        self._paged: set[str] = set()
+        self._begun: set[str] = set()  # spares asking DBOS again and again
         lease = timedelta(seconds=settings.lease_seconds)
         self._leases = Leases(records.ledger, self._executor, lease=lease)
         self._next_beat: datetime | None = None
@@ -132,21 +133,23 @@ class RunEngine:
         with SetWorkflowID(run.workflow_id):
             DBOS.start_workflow(workflow, plan_id)
 
-    def page(self, case: Case) -> None:
-        """Reach the owners, durably and once per opening."""
-        workflow_id = f"page:{case.id}:{int(case.clocks.reported.timestamp())}"
-        if not self._launched or workflow_id in self._paged:
-            return
-        with SetWorkflowID(workflow_id):
-            DBOS.start_workflow(self._page, case.id)
-        self._paged.add(workflow_id)
+    def page(self, incident_id: str, reported_at: datetime) -> None:
+        """Reach the owners, durably and once per opening (`reported_at` tells openings apart)."""
+        self._start_once(f"page:{incident_id}:{int(reported_at.timestamp())}", incident_id)
 
-    def call_off(self, case: Case) -> None:
+    def call_off(self, incident_id: str) -> None:
         """Tell the pagers that it is over."""
-        if not self._launched or case.closed_at is None:
+        closed_at = self._records.case(incident_id).closed_at
+        if closed_at is not None:
+            self._start_once(f"resolve:{incident_id}:{int(closed_at.timestamp())}", incident_id)
+
+    def _start_once(self, workflow_id: str, incident_id: str) -> None:
+        if not self._launched or workflow_id in self._begun:
             return
-        with SetWorkflowID(f"resolve:{case.id}:{int(case.closed_at.timestamp())}"):
-            DBOS.start_workflow(self._resolve, case.id)
+        workflow = self._page if workflow_id.startswith("page:") else self._resolve
+        with SetWorkflowID(workflow_id):
+            DBOS.start_workflow(workflow, incident_id)
+        self._begun.add(workflow_id)
 
     def _run_plan_workflow(self, plan_id: str) -> str:
         run = self._journal.run(plan_id)
@@ -225,12 +228,12 @@ class RunEngine:
         self._records.ballot.expire_due()
         for run in self._journal.running():
             self._reconcile(run)
-        for case in self._records.cases(tuple(OPEN_STATES)):
-            self.page(case)
-            if case.state is IncidentState.VERIFIED and close_if_proven(self._records, case.id):
-                _log.info("incident.closed", incident=case.id)
+        for incident_id, state, reported_at in self._records.still_open():
+            self.page(incident_id, reported_at)
+            if state is IncidentState.VERIFIED and close_if_proven(self._records, incident_id):
+                _log.info("incident.closed", incident=incident_id)
         for incident_id in self._journal.pages.over():
-            self.call_off(self._records.case(incident_id))
+            self.call_off(incident_id)
 
     def _take_over(self) -> None:
         for dead in self._leases.dead():
@@ -274,5 +277,6 @@ def _system_database(database_url: str) -> str:
     url = make_url(database_url)
     if url.get_backend_name() != "sqlite":
         return url.set(drivername="postgresql").render_as_string(hide_password=False)
-    path = str(url.database).removesuffix(".db")
-    return f"sqlite:///{path}-runs.db"
+    path = f"{str(url.database).removesuffix('.db')}-runs.db"
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # for its owner only, like ours
+    return f"sqlite:///{path}"

@@ -8,23 +8,17 @@ to write about it must still hold it. Part of the room's only SQL; what a step d
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
-from graph.errors import ConflictError, NotFoundError, RefusedError
+from graph.errors import NotFoundError, RefusedError
 from responders import codec
 from responders.incident import IncidentState, Person, Plan, StepState
-from responders.leases import LIVE, is_live
+from responders.leases import LostStepError, take
 from responders.ledger import Ledger, Transaction
 from responders.pages import PageBook
 from responders.step import Receipt, Verdict, VerdictKind
 from responders.tables import IncidentRow, PlanRow, StepRunRow
-
-
-class LostStepError(ConflictError):
-    """Another process holds the step: this one must leave it alone."""
-
 
 DONE = frozenset({StepState.CONFIRMED, StepState.SKIPPED})
 
@@ -64,10 +58,9 @@ class Ticket:
 class Journal:
     """Writes what the engine does, as it does it."""
 
-    def __init__(self, ledger: Ledger, *, lease: timedelta = LIVE) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self.pages = PageBook(ledger)
-        self._lease = lease
 
     def run(self, plan_id: str) -> Run:
         """
@@ -110,7 +103,7 @@ class Journal:
             current = incident.state == IncidentState.RUNNING and incident.plan_id == plan_id
             if state in DONE or not current:
                 return Ticket(go=False, state=state, receipt=receipt, receipts=receipts)
-            self._take(session, row, executor, transaction.now)
+            take(session, row, executor, transaction.now)
             resumed = state is StepState.RUNNING
             planned = next(step for step in _run(plan).plan.steps if step.id == step_id)
             if not resumed:
@@ -119,18 +112,10 @@ class Journal:
             row.state = StepState.RUNNING
             session.add(row)
             transaction.incident(incident.id)
-            transaction.log(
-                incident.id,
-                "intent",
-                ("Takes up again: " if resumed else "") + planned.sentence,
-                facts={
-                    "step": step_id,
-                    "use": planned.use,
-                    "targets": list(planned.targets),
-                    "resumed": resumed,
-                    "executor": executor,
-                },
-            )
+            sentence = ("Takes up again: " if resumed else "") + planned.sentence
+            facts: dict[str, object] = {"step": step_id, "use": planned.use}
+            facts |= {"targets": list(planned.targets), "resumed": resumed, "executor": executor}
+            transaction.log(incident.id, "intent", sentence, facts=facts)
             return Ticket(go=True, state=StepState.RUNNING, receipt=receipt, receipts=receipts)
 
     def received(self, plan_id: str, step_id: str, executor: str, receipt: Receipt) -> None:
@@ -204,17 +189,16 @@ class Journal:
             receipts = _receipts(transaction.session, plan_id, before=row.position)
             receipt = _receipt(row)
             incident = transaction.session.get_one(IncidentRow, plan.incident_id)
-            done = StepState(row.state) in {StepState.UNDONE, StepState.SKIPPED}
+            state = StepState(row.state)
+            done = state in {StepState.UNDONE, StepState.SKIPPED}
             if receipt is None or done or incident.state != IncidentState.RUNNING:
-                return Ticket(
-                    go=False, state=StepState(row.state), receipt=receipt, receipts=receipts
-                )
-            self._take(transaction.session, row, executor, transaction.now)
+                return Ticket(go=False, state=state, receipt=receipt, receipts=receipts)
+            take(transaction.session, row, executor, transaction.now)
             transaction.incident(plan.incident_id)
             planned = next(step for step in _run(plan).plan.steps if step.id == step_id)
             facts = {"step": step_id, "undo": True, "executor": executor}
             transaction.log(incident.id, "intent", f"Takes back: {planned.title}.", facts=facts)
-            return Ticket(go=True, state=StepState(row.state), receipt=receipt, receipts=receipts)
+            return Ticket(go=True, state=state, receipt=receipt, receipts=receipts)
 
     def undone(self, plan_id: str, step_id: str, executor: str, receipt: Receipt) -> None:
         with self.ledger.transaction() as transaction:
@@ -284,17 +268,6 @@ class Journal:
             plan.run, plan.undoing = plan.run + 1, undoing
             session.add(plan)
             return plan.id
-
-    def _take(self, session: Session, row: StepRunRow, executor: str, now: datetime) -> None:
-        others = row.executor not in {"", executor} and row.state == StepState.RUNNING
-        if others and is_live(session, row.executor, now, self._lease):
-            raise LostStepError(
-                f"Another process works on the step {row.step_id}.",
-                means="It is not run twice.",
-                do_now="Wait for it, or for its lease to end.",
-            )
-        row.executor = executor
-        session.add(row)
 
 
 def end_step(

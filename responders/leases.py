@@ -2,7 +2,7 @@
 Which processes are alive: each one that runs plans says so every few seconds.
 
 A process is dead when its lease ran out, or at once when it ran on this host and its process id
-is gone; then another one takes its runs over. Part of the room's only SQL.
+is gone; then another one takes its runs over. A step is held by one process at a time. Part of the room's only SQL.
 """
 
 import os
@@ -13,10 +13,12 @@ from itertools import count
 
 from sqlmodel import Session, col, select
 
+from graph.errors import ConflictError
+from responders.incident import StepState
 from responders.ledger import Ledger
-from responders.tables import ExecutorLeaseRow
+from responders.tables import ExecutorLeaseRow, StepRunRow
 
-LIVE = timedelta(seconds=30)
+LEASE = timedelta(seconds=30)
 
 _HOST = socket.gethostname()
 _NONCE = secrets.token_hex(4)  # tells this process from an older one with the same number
@@ -28,10 +30,14 @@ def new_executor() -> str:
     return f"{_HOST}-{os.getpid()}-{_NONCE}-{next(_numbers)}"
 
 
+class LostStepError(ConflictError):
+    """Another process holds the step: this one must leave it alone."""
+
+
 class Leases:
     """The heartbeat of one process, and who else has stopped."""
 
-    def __init__(self, ledger: Ledger, executor: str, *, lease: timedelta = LIVE) -> None:
+    def __init__(self, ledger: Ledger, executor: str, *, lease: timedelta = LEASE) -> None:
         self._ledger = ledger
         self._executor = executor
         self._lease = lease
@@ -39,10 +45,11 @@ class Leases:
     def beat(self) -> None:
         """Say that this process lives."""
         with self._ledger.transaction() as transaction:
+            until = transaction.now + self._lease
             row = transaction.session.get(ExecutorLeaseRow, self._executor) or ExecutorLeaseRow(
-                executor=self._executor, host=_HOST, pid=os.getpid(), alive_at=transaction.now
+                executor=self._executor, host=_HOST, pid=os.getpid(), alive_until=until
             )
-            row.alive_at = transaction.now
+            row.alive_until = until
             transaction.session.add(row)
 
     def end(self) -> None:
@@ -61,16 +68,25 @@ class Leases:
         now = self._ledger.now()
         with self._ledger.reading() as session:
             rows = session.exec(query).all()
-            return tuple(row.executor for row in rows if not _lives(row, now, self._lease))
+            return tuple(row.executor for row in rows if not _lives(row, now))
 
 
-def is_live(session: Session, executor: str, now: datetime, lease: timedelta) -> bool:
-    row = session.get(ExecutorLeaseRow, executor)
-    return row is not None and _lives(row, now, lease)
+def take(session: Session, row: StepRunRow, executor: str, now: datetime) -> None:
+    """Let `executor` hold the step; raises LostStepError while another live process does."""
+    others = row.executor not in {"", executor} and row.state == StepState.RUNNING
+    holder = session.get(ExecutorLeaseRow, row.executor) if others else None
+    if holder is not None and _lives(holder, now):
+        raise LostStepError(
+            f"Another process works on the step {row.step_id}.",
+            means="It is not run twice.",
+            do_now="Wait for it, or for its lease to end.",
+        )
+    row.executor = executor
+    session.add(row)
 
 
-def _lives(row: ExecutorLeaseRow, now: datetime, lease: timedelta) -> bool:
-    if row.alive_at + lease < now:
+def _lives(row: ExecutorLeaseRow, now: datetime) -> bool:
+    if row.alive_until < now:
         return False
     return row.host != _HOST or _process_lives(row.pid, row.executor)
 

@@ -100,6 +100,17 @@ class IncidentRecords:
         with self.ledger.reading() as session:
             return dict(session.exec(select(IncidentRow.id, IncidentRow.revision)).all())
 
+    def still_open(self) -> tuple[tuple[str, IncidentState, datetime], ...]:
+        """Return id, state and time of report of every open incident; cheap."""
+        query = select(IncidentRow.id, IncidentRow.state, IncidentRow.reported_at).where(
+            col(IncidentRow.state).in_(OPEN_STATES)
+        )
+        with self.ledger.reading() as session:
+            return tuple(
+                (found, IncidentState(state), reported)
+                for found, state, reported in session.exec(query).all()
+            )
+
     def underlying(self, incident_id: str) -> Underlying:
         with self.ledger.reading() as session:
             row = session.get_one(IncidentRow, incident_id)

@@ -8,6 +8,7 @@ one that was cut off after its receipt goes on with verify. Nothing here is dura
 """
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +20,8 @@ from graph.connections import Connections
 from graph.errors import BadInputError, LocksmithError, UnavailableError
 from graph.fingerprints import Fingerprinter
 from responders.incident import PlannedStep, StepState
-from responders.journal import DONE, Journal, LostStepError, Run, Ticket
+from responders.journal import DONE, Journal, Run, Ticket
+from responders.leases import LostStepError
 from responders.limits import EngineSettings
 from responders.step import AnyStep, Receipt, StepContext, Verdict
 
@@ -63,10 +65,15 @@ class StepRunner:
         self._executor = executor
         self._leaving = leaving
         self._passing = passing
+        self._in_line: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def run(self, run: Run, step: PlannedStep) -> bool:
         """Bring one step to its verdict; False where the run must not go on."""
-        with structlog.contextvars.bound_contextvars(incident=run.incident_id, step=step.id):
+        # A run that was stopped and retried at once must wait for its own step in flight.
+        with (
+            self._in_line[run.plan_id],
+            structlog.contextvars.bound_contextvars(incident=run.incident_id, step=step.id),
+        ):
             try:
                 self._passing(f"{step.id}:intent")
                 ticket = self._journal.begin(run.plan_id, step.id, self._executor)

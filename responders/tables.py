@@ -184,11 +184,11 @@ class AuditHeadRow(SQLModel, table=True):
 
 
 class ExecutorLeaseRow(SQLModel, table=True):
-    """A process that runs plans, and when it last said that it lives."""
+    """A process that runs plans, and how long it counts as alive."""
 
     __tablename__ = "executor_lease"
 
     executor: str = Field(primary_key=True)
     host: str
     pid: int
-    alive_at: datetime = Field(sa_type=UtcDateTime)
+    alive_until: datetime = Field(sa_type=UtcDateTime)

@@ -83,7 +83,13 @@ class SlackApp:
             self._handler.client.connect()
 
     def stop(self) -> None:
-        self._handler.client.close()
+        """Close the connection and the SDK's threads."""
+        try:
+            self._handler.client.close()
+        except AttributeError:
+            # slack_sdk races with its own reader, which closed the socket in the same moment; the
+            # second call finds none and stops the threads.
+            self._handler.client.close()
 
 
 def commit_first(inbox: Inbox, *, scan_messages: bool) -> Callable[..., BoltResponse]:

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from bot.outbox import FAILED, SENT, Outbox, update_key
 from bot.slack.message_rows import MessageRows, SlackMessageRow
-from bot.slack.views.approval import approval_card
+from bot.slack.views.approval import approval_card, superseded_card
 from bot.slack.views.blocks import Message
 from bot.slack.wanted import Wanted, around, card_key, root_card
 from graph.errors import LocksmithError
@@ -191,18 +191,24 @@ class Publisher:
         return receipt is not None and receipt.state == FAILED
 
     def _settle_copies(self, case: Case, rows: Mapping[str, SlackMessageRow]) -> None:
-        """Edit the approvers' copies to the outcome, whoever may approve by now."""
+        """Edit copies to the outcome, whoever may approve by now, and old requests to their end."""
         request = case.approval
-        if request is None or request.state is ApprovalState.PENDING:
+        if request is None:
             return
-        message = approval_card(case, request, direct=True)
-        digest = _digest(message)
+        current = f"{case.id}/approval/{request.id}"
+        outcome = approval_card(case, request, direct=True)
         for key, row in rows.items():
-            if key.startswith(f"{case.id}/approval/{request.id}/"):
-                kept = row if row.ts else self._take_receipt(row)
-                if kept.ts and kept.digest != digest:
-                    self._outbox.update(kept.channel, kept.ts, message)
-                    self._rows.change(key, digest=digest)
+            if key.startswith(f"{current}/") and request.state is not ApprovalState.PENDING:
+                self._redraw(row, outcome)
+            elif key.startswith(f"{case.id}/approval/") and not key.startswith(current):
+                self._redraw(row, superseded_card(case))
+
+    def _redraw(self, row: SlackMessageRow, message: Message) -> None:
+        kept = row if row.ts else self._take_receipt(row)
+        digest = _digest(message)
+        if kept.ts and kept.digest != digest:
+            self._outbox.update(kept.channel, kept.ts, message)
+            self._rows.change(kept.key, digest=digest)
 
     def _run(self) -> None:
         self._guarded("")

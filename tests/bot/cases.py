@@ -150,7 +150,7 @@ def make_case(
         detector_name=name or "Token with a prefix",
         credential="credential:abc",
         fingerprint_short="deadbeef",
-        matches=(Match(GATEWAY, "token", 3, True, "as_is"),),
+        matches=(Match(GATEWAY, "token", version=3, current=True, form="as_is"),),
         blast_radius=radius,
         sightings=(Sighting("https://example.com/p1", f"#general{name}", NOW, RITA, SUE, name),),
         clocks=Clocks(NOW, NOW + timedelta(minutes=1), proven_dead=NOW + timedelta(minutes=9)),

@@ -39,6 +39,7 @@ class SmallDesk:
         self.reports: list[LeakReport] = []
         self.removals: list[tuple[str, str, bool]] = []
         self.changed: Callable[[str], None] = lambda incident_id: None
+        self.fault: Exception | None = None
         self._known: dict[str, str] = {}
         self._lock = threading.Lock()
 
@@ -171,6 +172,8 @@ class SmallDesk:
         return tuple(self.kept.values())
 
     def find_id(self, part: str) -> str:
+        if self.fault is not None:
+            raise self.fault
         return self.case(part.upper()).id
 
 

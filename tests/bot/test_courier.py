@@ -20,7 +20,7 @@ class Line:
     def __init__(self) -> None:
         self.sent: list[Outgoing] = []
         self.faults: list[LocksmithError] = []
-        self.found: tuple[str, str] | None | LocksmithError = None
+        self.found: tuple[str, str] | LocksmithError | None = None
 
     def send(self, outgoing: Outgoing) -> tuple[str, str]:
         self.sent.append(outgoing)

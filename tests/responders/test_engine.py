@@ -162,6 +162,25 @@ def test_a_stop_lets_the_step_in_flight_end(running: Running, until: Until) -> N
         room.desk.stop(case.id, REPORTER, "again")
 
 
+def test_a_run_retried_while_its_step_is_in_flight_waits_for_it(
+    running: Running, until: Until
+) -> None:
+    once: list[Room] = []
+
+    def passing(point: str) -> None:
+        if point == "rotate:apply" and once:
+            room = once.pop()
+            incident_id = room.desk.open_cases()[0].id
+            room.desk.stop(incident_id, REPORTER, "wait")
+            room.desk.retry(incident_id, ANA)
+
+    room = running(passing=passing)
+    once.append(room)
+    case = until(room, approve(room), IncidentState.VERIFIED)
+    assert room.effect_lines().count("rotate") == 1
+    assert len([each for each in case.timeline if each.kind == "verdict"]) == len(case.progress)
+
+
 def test_in_mode_observe_nothing_is_even_asked(running: Running) -> None:
     room = running(settings=EngineSettings(mode=Mode.OBSERVE, allow=("*",)))
     opened = room.desk.report(report())

@@ -65,6 +65,12 @@ def approval_card(case: Case, request: ApprovalRequest, *, direct: bool = False)
     return message(words, blocks)
 
 
+def superseded_card(case: Case) -> Message:
+    """Stand in place of a request after which another one was made."""
+    words = f"♻️ {code(case.id)} {said(case.title, 150)}: this request was replaced by a newer one."
+    return message(f"{case.id}: replaced by a newer request.", [section(words)])
+
+
 def approve_form(case: Case, request: ApprovalRequest) -> Block:
     """Show the whole plan with both orders; steps without a way back ask for the id to be typed."""
     plan = case.plan

@@ -38,6 +38,7 @@ from bot.slack.views.names import (
 from bot.slack.views.steps import (
     PHASE_WORDS,
     broken_step,
+    forecast_text,
     progress_count,
     progress_lines,
     steps_text,
@@ -71,7 +72,8 @@ def incident_card(case: Case) -> Message:
         section("*Who can read it*\n" + readers_text(radius.readers)),
         section("*What it opens*\n" + opens_text(radius)) if radius.opens else None,
         divider(),
-        section(f"*{_steps_title(case)}*\n{steps_text(case, 2000)}") if case.plan else None,
+        _forecasts(case),
+        section(f"*{_steps_title(case)}*\n{steps_text(case, 1700)}") if case.plan else None,
         actions("incident", *_buttons(case)),
         context(_footer(case)),
     ]
@@ -228,6 +230,18 @@ def _steps_title(case: Case) -> str:
     return f"Steps · {order}" + (f" · {progress_count(case)}" if started and case.progress else "")
 
 
+def _forecasts(case: Case) -> Block | None:
+    """Set both orders side by side while there is still a choice."""
+    undecided = {IncidentState.OPEN, IncidentState.PLANNED, IncidentState.WAITING}
+    if case.plan is None or case.state not in undecided:
+        return None
+    lines = [
+        forecast_text(forecast, chosen=forecast.order == case.plan.order, limit=320)
+        for forecast in case.plan.forecasts
+    ]
+    return section("*What each order would do*\n" + joined(lines, 1100)) if lines else None
+
+
 def _buttons(case: Case) -> list[Block | None]:
     """Offer what can be done in this state; who may do it is decided when the button is pressed."""
     show = button("Blast radius", "blast_radius_show", case.id)
@@ -272,19 +286,18 @@ def _order_button(case: Case, order: str) -> Block:
 
 def _stopped_buttons(case: Case) -> list[Block]:
     step = broken_step(case)
-    if step is None:
-        return [button("Ask for approval again", "approval_ask", case.id, style="primary")]
-    value = f"{case.id}:{step.step.id}"
-    offered = [
-        button("Try this step again", "step_retry", value, style="primary"),
-        button("Skip it, with a reason", "step_skip", value),
-    ]
-    if step.state is StepState.UNKNOWN:
-        offered.insert(1, button("I can confirm it", "step_confirm", value))
-    if not any(
-        each.step.phase == "revoke" and each.state is not StepState.WAITING
-        for each in case.progress
-    ):
+    if step is None:  # a person stopped it: nothing is broken
+        offered = [button("Go on", "step_retry", f"{case.id}:", style="primary")]
+    else:
+        value = f"{case.id}:{step.step.id}"
+        offered = [
+            button("Try this step again", "step_retry", value, style="primary"),
+            button("Skip it, with a reason", "step_skip", value),
+        ]
+        if step.state is StepState.UNKNOWN:
+            offered.insert(1, button("I can confirm it", "step_confirm", value))
+    begun = (each for each in case.progress if each.state is not StepState.WAITING)
+    if not any(each.step.phase == "revoke" for each in begun):
         words = "Steps that can be undone are undone, the last one first."
         offered.append(button("Undo", "run_undo", case.id, style="danger", confirm=words))
     return offered

@@ -1,10 +1,12 @@
 """The unchanged bot on the local workspace: report, ask, approve, refuse, follow, close."""
 
 import secrets
+from dataclasses import replace
 
 import pytest
 
 from bot.sandbox.workspace.messages import Message
+from graph.errors import UnavailableError
 from responders.incident import IncidentState
 from tests.bot.cases import make_case
 from tests.bot.slack.conftest import RunningBot, eventually
@@ -23,7 +25,7 @@ def report_by_shortcut(bot: RunningBot) -> None:
 
 def nothing_leaked(bot: RunningBot) -> None:
     for received in bot.workspace.received:
-        if received.method not in {"socket"}:
+        if received.method != "socket":
             assert bot.token.encode() not in received.body
     for file in bot.database.parent.iterdir():
         assert bot.token.encode() not in file.read_bytes()
@@ -238,6 +240,22 @@ def test_a_denial_needs_a_reason_and_a_late_click_is_told(bot: RunningBot) -> No
     assert bot.desk.case("INC-1").state is IncidentState.PLANNED
 
 
+def test_an_older_request_is_redrawn_when_a_newer_one_is_made(bot: RunningBot) -> None:
+    report_by_shortcut(bot)
+    sue = bot.workspace.as_user("sue")
+    card = root_card(bot)
+    rita = bot.workspace.as_user("rita")
+    rita.click(card, "approval_ask")
+    old = sue.wait_for_message(
+        "security", lambda each: "approval_deny" in each.buttons and each.is_reply
+    )
+    bot.desk.ask_approval("INC-1", bot.desk.case("INC-1").reporter)
+    bot.workspace.wait_for(lambda: "replaced by a newer" in sue.latest(old).all_text)
+    sue.wait_for_message(
+        "security", lambda each: "approval_deny" in each.buttons and each.ts != old.ts
+    )
+
+
 def test_the_run_is_followed_on_the_card_and_closed_with_proof(bot: RunningBot) -> None:
     report_by_shortcut(bot)
     sue = bot.workspace.as_user("sue")
@@ -326,3 +344,39 @@ def test_a_deleted_card_comes_back(bot: RunningBot) -> None:
         lambda each: "run_stop" in each.buttons and each.ts != card.ts,
         timeout=20,
     )
+
+
+def test_a_defect_is_told_without_its_content(
+    bot: RunningBot, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bot.desk.fault = ValueError(f"the value was {bot.token}")
+    rita = bot.workspace.as_user("rita")
+    rita.command("general", "/leak status INC-1")
+    told = rita.wait_for_message("general", lambda each: "itself broke" in each.all_text)
+    assert bot.token not in told.all_text
+    bot.wait_until_idle()
+    captured = capfd.readouterr()
+    assert bot.token not in captured.out + captured.err
+    assert "Traceback" not in captured.out + captured.err
+
+
+def test_a_store_that_is_down_is_tried_again(bot: RunningBot) -> None:
+    bot.desk.fault = UnavailableError("The database did not answer.")
+    rita = bot.workspace.as_user("rita")
+    rita.command("general", "/leak status INC-1")
+    eventually(lambda: bot.inbox.waiting() == 1)
+    bot.desk.put(make_case())
+    bot.desk.put(replace(make_case(), id="INC-1"))
+    bot.desk.fault = None
+    rita.wait_for_message("general", lambda each: "INC-1" in each.all_text)
+
+
+def test_many_clicks_at_once_are_acknowledged_in_time_and_none_is_lost(bot: RunningBot) -> None:
+    bot.desk.put(make_case(state=IncidentState.STOPPED))
+    card = root_card(bot)
+    rita = bot.workspace.as_user("rita")
+    for _ in range(20):
+        rita.click(card, "step_retry", wait=False)
+    bot.wait_until_idle()
+    eventually(lambda: bot.desk.case("INC-7").revision >= 20)
+    assert bot.workspace.complaints == []

@@ -1,5 +1,6 @@
 """Every message and form stays within Slack's limits, whatever names a cluster comes up with."""
 
+import dataclasses
 import re
 
 import pytest
@@ -115,8 +116,6 @@ def test_the_card_groups_and_counts_what_it_does_not_show() -> None:
 def test_the_card_says_that_nobody_was_paged() -> None:
     case = make_case()
     assert "NOBODY WAS PAGED" not in " ".join(mrkdwn_in(list(incident.incident_card(case).blocks)))
-    import dataclasses
-
     unpaged = dataclasses.replace(
         case, pages=tuple(dataclasses.replace(page, confirmed=False) for page in case.pages)
     )
