@@ -2,7 +2,8 @@
 Which processes are alive: each one that runs plans says so every few seconds.
 
 A process is dead when its lease ran out, or at once when it ran on this host and its process id
-is gone; then another one takes its runs over. A step is held by one process at a time. Part of the room's only SQL.
+is gone; then another one takes its runs over. A step is held by one process at a time. Part of
+the room's only SQL.
 """
 
 import os

@@ -104,9 +104,7 @@ class Planner:
             steps=steps,
             forecasts=tuple(_forecast(each, material) for each in (chosen, *others)),
             hash=_hash(chosen, steps, material),
-            irreversible=tuple(
-                step.title for step in steps if not step.reversible and step.targets
-            ),
+            irreversible=tuple(step.title for step in steps if self._steps[step.use].final),
         )
 
     def _expand(

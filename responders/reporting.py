@@ -52,7 +52,7 @@ def opening_of(report: LeakReport, snapshot: Snapshot, rules: Sequence[SeverityR
         ),
     )
     return Opening(
-        report=report,
+        report=replace(report, matches=_home_first(report.matches, radius)),
         title=_title(report, radius, where),
         credential=str(named),
         fingerprint_short=_as_is(report).digest[:8] if report.fingerprints else "",
@@ -61,6 +61,12 @@ def opening_of(report: LeakReport, snapshot: Snapshot, rules: Sequence[SeverityR
         severity_reasons=reasons,
         blast_radius=radius,
     )
+
+
+def _home_first(matches: Sequence[Match], radius: BlastRadius) -> tuple[Match, ...]:
+    """Name the place where the value is at home before the copies that syncs made of it."""
+    home = {secret for secret, _ in radius.secrets}
+    return tuple(sorted(matches, key=lambda match: match.secret not in home))
 
 
 def identities_of(report: LeakReport) -> tuple[str, ...]:

@@ -122,12 +122,13 @@ def assess(rules: Sequence[SeverityRule], facts: SeverityFacts) -> tuple[Severit
 def _holds(rule: SeverityRule, facts: SeverityFacts) -> bool:
     radius = facts.blast_radius
     known = bool(facts.matches) or facts.named or bool(radius.opens)
+    in_store = bool(facts.matches) or facts.named
     current = facts.named or any(match.current for match in facts.matches)
     refs = [with_key(secret, key) for secret, key in radius.secrets]
     return all(
         (
             rule.matched is None or rule.matched is known,
-            rule.current is None or rule.current is current,
+            rule.current is None or (in_store and rule.current is current),
             _fits(rule.detectors, [facts.detector]),
             _fits(rule.secrets, refs),
             _fits(rule.seen_in, [facts.where]),

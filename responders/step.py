@@ -96,6 +96,7 @@ class Step(ABC, Generic[SettingsT]):
     permissions: ClassVar[tuple[Permission, ...]]
     reversible: ClassVar[bool]
     changes_world: ClassVar[bool] = True  # False: only looks; needs no allow-list entry
+    final: ClassVar[bool] = False  # True: what it ends stays ended; approvers are warned of it
     Settings: type[SettingsT]
 
     @abstractmethod

@@ -1,4 +1,7 @@
-"""What every test can count on: the servers of tests/servers, and a reason where one is skipped."""
+"""
+What every test can count on: the servers of tests/servers, a reason where one is skipped, and the
+canary, which searches everything that a session left behind for the values that it planted.
+"""
 
 import os
 from pathlib import Path
@@ -6,6 +9,7 @@ from pathlib import Path
 import pytest
 
 pytest_plugins = [
+    "tests.canary.plugin",
     "tests.servers.cluster",
     "tests.servers.issuer",
     "tests.servers.openbao",

@@ -311,4 +311,3 @@ def forms(value: str) -> Iterator[bytes]:
     for offset in range(3):
         encoded = base64.b64encode(b"\0" * offset + value.encode())
         yield encoded[4 if offset else 0 : -4]
-

@@ -160,6 +160,7 @@ class Revoke(Step[RevokeSettings]):
     name: ClassVar[str] = "http_token.revoke"
     permissions: ClassVar[tuple[Permission, ...]] = (_ADMIN, READ_VERSIONS, READ_VALUES)
     reversible: ClassVar[bool] = False
+    final: ClassVar[bool] = True
     Settings = RevokeSettings
 
     def preview(self, settings: RevokeSettings) -> str:

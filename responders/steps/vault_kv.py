@@ -148,6 +148,7 @@ class DestroyVersion(Step[DestroyVersionSettings]):
         ),
     )
     reversible: ClassVar[bool] = False
+    final: ClassVar[bool] = True
     Settings = DestroyVersionSettings
 
     def preview(self, settings: DestroyVersionSettings) -> str:

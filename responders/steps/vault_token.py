@@ -72,6 +72,7 @@ class Revoke(Step[RevokeSettings]):
         ),
     )
     reversible: ClassVar[bool] = False
+    final: ClassVar[bool] = True
     Settings = RevokeSettings
 
     def preview(self, settings: RevokeSettings) -> str:

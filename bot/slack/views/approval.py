@@ -154,7 +154,9 @@ def _counts(plan: Plan | None) -> str:
     if plan is None:
         return "see the newest request"
     back = counted(len(plan.irreversible), "step") + " without a way back"
-    return f"{counted(len(plan.steps), 'step')}, {back if plan.irreversible else 'all reversible'}"
+    return (
+        f"{counted(len(plan.steps), 'step')}, {back if plan.irreversible else 'none of them final'}"
+    )
 
 
 def _approvers(request: ApprovalRequest) -> str:

@@ -21,30 +21,40 @@ MODAL_TOP = 60
 GROUPS = 6
 
 
-def copies_text(radius: BlastRadius, matches: tuple[Match, ...], *, most: int = TOP) -> str:
-    """Every place where the value lies: the stores first, then what syncs made of them."""
-    lines = []
-    for match in matches:
-        key = f"#{match.key}" if match.key else ""
-        version = f", version {match.version}" if match.version is not None else ""
-        current = "" if match.current else " _(an old version, no longer current)_"
-        lines.append(f"• {code(match.secret + key)}{version}{current}")
-    known = {(match.secret, match.key) for match in matches}
-    for secret, key in radius.secrets:
-        if (secret, key) not in known:
-            lines.append(f"• {code(f'{secret}#{key}' if key else secret)}")
-    for copy in radius.copies:
-        if (copy.secret, copy.key) in known or (copy.secret, copy.key) in radius.secrets:
-            continue
+def copies_text(
+    radius: BlastRadius,
+    matches: tuple[Match, ...],
+    facts: Mapping[str, str | tuple[str, ...]] | None = None,
+    *,
+    most: int = TOP,
+) -> str:
+    """Every place where the value lies: where it is at home first, then what syncs made of it."""
+    synced = {(copy.secret, copy.key) for copy in radius.copies}
+    found = {(match.secret, match.key): match for match in matches}
+    homes = dict.fromkeys([*radius.secrets, *(place for place in found if place not in synced)])
+    lines = [_home_line(secret, key, found.get((secret, key))) for secret, key in homes]
+    for copy in sorted(radius.copies, key=lambda copy: (not copy.idle, copy.secret)):
         key = f"#{copy.key}" if copy.key else ""
         seconds = copy.refresh_interval
-        every = f", refreshed every {duration(seconds)}" if seconds else ""
+        every = f", every {duration(seconds)}" if seconds else ""
         by = f" ← {ref_code(copy.via)}{every}" if copy.via else ""
         idle = " · *idle: nothing uses it*" if copy.idle else ""
-        lines.append(f"• {ref_code(copy.secret + key)}{by}{idle}")
-    if not lines:
-        return "Not found in any store that Locksmith sees: an unknown credential."
-    return joined(top(lines, most, "place"), 1300)
+        lines.append(f"• copy {ref_code(copy.secret + key)}{by}{idle}")
+    if lines:
+        return joined(top(lines, most, "place"), 1300)
+    issuer = (facts or {}).get("issuer")
+    if issuer:
+        return f"In no store that Locksmith reads. Its issuer knows it: {code(str(issuer))}."
+    return "Not found in any store that Locksmith sees: an unknown credential."
+
+
+def _home_line(secret: str, key: str, match: Match | None) -> str:
+    place = f"• {code(f'{secret}#{key}' if key else secret)}"
+    if match is None:
+        return place
+    version = f", version {match.version}" if match.version is not None else ""
+    current = "" if match.current else " _(an old version, no longer current)_"
+    return f"{place}{version}{current}"
 
 
 def consumers_text(
@@ -114,7 +124,11 @@ def blast_radius_modal(case: Case) -> Block:
     """Everything that the card only counts, as far as a modal holds it."""
     radius = case.blast_radius
     blocks: list[Block] = [header(f"Blast radius of {case.id}")]
-    blocks.append(section("*Where it lies*\n" + copies_text(radius, case.matches, most=30)))
+    blocks.append(
+        section(
+            "*Where it lies*\n" + copies_text(radius, case.matches, case.identity_facts, most=30)
+        )
+    )
     shown = consumers_text(radius.consumers, breakages_of(case), most=MODAL_TOP)
     title = f"*Who consumes it* ({len(radius.consumers)}), and what happens if revoked now"
     blocks += [section(title), section(shown)]
@@ -138,7 +152,8 @@ def _consumer_line(consumer: Consumer, breakages: Mapping[str, Breakage]) -> str
     how = ", ".join(sorted({use.how for use in consumer.via if use.how}))
     size = f" · {counted(consumer.replicas, 'replica')}" if consumer.replicas is not None else ""
     words = breakage.sentence if breakage else consumer.reason or str(consumer.picks_up)
-    used = f" ({said(how, 60)})" if how else ""
+    # The forecast names how by itself.
+    used = f" ({said(how, 60)})" if how and not breakage else ""
     return f"{icon} {code(short_name(consumer.workload), 80)}{size}{used}: {said(words, 220)}"
 
 

@@ -38,6 +38,7 @@ from bot.slack.views.names import (
 from bot.slack.views.steps import (
     PHASE_WORDS,
     broken_step,
+    evidence_lines,
     forecast_text,
     progress_count,
     progress_lines,
@@ -47,6 +48,7 @@ from bot.slack.views.text import code, counted, duration, joined, said, when
 from responders.incident import OPEN_STATES, Case, IncidentState, StepProgress, StepState
 
 REASONS = 3
+ISSUER_FACTS = ("display_name", "accessor", "expire_time")  # shown on the card where known
 
 
 def incident_card(case: Case) -> Message:
@@ -67,7 +69,7 @@ def incident_card(case: Case) -> Message:
             ]
         ),
         divider(),
-        section("*Where it lies*\n" + copies_text(radius, case.matches)),
+        section("*Where it lies*\n" + copies_text(radius, case.matches, case.identity_facts)),
         section(f"{consumed}\n" + consumers_text(radius.consumers, breakages)),
         section("*Who can read it*\n" + readers_text(radius.readers)),
         section("*What it opens*\n" + opens_text(radius)) if radius.opens else None,
@@ -130,7 +132,7 @@ def stopped_note(case: Case) -> Message:
 
 def proof_note(case: Case) -> Message:
     """Show the evidence that the leaked value is dead and all run on its successor."""
-    lines = progress_lines(case.progress)
+    lines = evidence_lines(case.progress)
     total = ""
     if case.closed_at is not None:
         spent = (case.closed_at - case.clocks.reported).total_seconds()
@@ -188,6 +190,14 @@ def _credential(case: Case) -> str:
     kind = said(case.detector_name or "unknown credential", 80)
     if not case.fingerprint_short:
         return f"{kind}\n_reported without the value_"
+    facts = case.identity_facts
+    named = [
+        f"{name.replace('_', ' ')} {code(str(facts[name]))}"
+        for name in ISSUER_FACTS
+        if facts.get(name)
+    ]
+    if named:
+        kind += "\n" + "\n".join(named)
     return f"{kind}\nfingerprint {code(case.fingerprint_short)}"
 
 

@@ -27,7 +27,7 @@ def author_request(
     kind = said(detector_name or "a credential", 80)
     incident = f" Incident {code(incident_id)} is open." if incident_id else ""
     words = (
-        f"*Your message{f' in {said(where_name, 80)}' if where_name else ''} holds a live secret* "
+        f"*Your message{f' in {said(where_name, 80)}' if where_name else ''} holds a secret* "
         f"({kind}).{incident}\n"
         "Please delete it now. That is clean-up only: the value counts as known and is being "
         "replaced. Nobody blames you; reporting fast is what counts."
@@ -35,7 +35,7 @@ def author_request(
     opened = link_button("Open message", "message_open", permalink) if _is_link(permalink) else None
     done = button("I deleted it", "sighting_removed", token, style="primary")
     return message(
-        "Your message holds a live secret: please delete it.",
+        "Your message holds a secret: please delete it.",
         [section(words), actions("spill", done, opened)],
     )
 

@@ -1,7 +1,7 @@
 """The plan and its run as lines: what will happen, what happens, what was proven."""
 
 from bot.slack.views.names import STEP_ICON, order_words
-from bot.slack.views.text import counted, duration, joined, said
+from bot.slack.views.text import counted, duration, joined, said, top
 from responders.incident import (
     Case,
     Forecast,
@@ -25,7 +25,7 @@ def plan_lines(plan: Plan) -> list[str]:
     """List the steps of a plan that has not run, with numbers."""
     lines = []
     for number, step in enumerate(plan.steps, 1):
-        back = "" if step.reversible else " · *no way back*"
+        back = " · *no way back*" if step.title in plan.irreversible else ""
         lines.append(f"{number}. *{said(step.title, 120)}*: {said(step.sentence, 240)}{back}")
     return lines
 
@@ -40,6 +40,19 @@ def progress_lines(progress: tuple[StepProgress, ...]) -> list[str]:
             took = f" ({duration((each.finished_at - each.started_at).total_seconds())})"
         tail = f": {said(words, 200)}" if words else ""
         lines.append(f"{STEP_ICON[each.state]} *{said(each.step.title, 120)}*{took}{tail}")
+    return lines
+
+
+def evidence_lines(progress: tuple[StepProgress, ...], *, most: int = 12) -> list[str]:
+    """One line for each step, and below it what was found of each thing that it looked at."""
+    lines = []
+    for each, line in zip(progress, progress_lines(progress), strict=True):
+        found = each.evidence.get("each")
+        if not isinstance(found, (list, tuple)) or not found:
+            lines.append(line)
+            continue
+        lines.append(line.partition("*: ")[0] + "*")
+        lines += top([f"      • {said(str(one), 160)}" for one in found], most, "more")
     return lines
 
 
