@@ -38,7 +38,7 @@ from bot.slack.views.names import (
 from bot.slack.views.steps import (
     PHASE_WORDS,
     broken_step,
-    evidence_lines,
+    finding_lines,
     forecast_text,
     progress_count,
     progress_lines,
@@ -132,7 +132,8 @@ def stopped_note(case: Case) -> Message:
 
 def proof_note(case: Case) -> Message:
     """Show the evidence that the leaked value is dead and all run on its successor."""
-    lines = evidence_lines(case.progress)
+    lines = progress_lines(case.progress)
+    found = finding_lines(case.progress)
     total = ""
     if case.closed_at is not None:
         spent = (case.closed_at - case.clocks.reported).total_seconds()
@@ -144,6 +145,7 @@ def proof_note(case: Case) -> Message:
         [
             header(f"✅ {case.id} {STATE_WORDS[case.state]}{total}"),
             section("*Evidence*\n" + (joined(lines, 2600) if lines else "No step was run.")),
+            section("*Consumer by consumer*\n" + joined(found, 2600)) if found else None,
             fields([("Clocks", clocks_text(case)), ("Where it was seen", seen)]),
         ],
     )

@@ -43,17 +43,13 @@ def progress_lines(progress: tuple[StepProgress, ...]) -> list[str]:
     return lines
 
 
-def evidence_lines(progress: tuple[StepProgress, ...], *, most: int = 12) -> list[str]:
-    """One line for each step, and below it what was found of each thing that it looked at."""
-    lines = []
-    for each, line in zip(progress, progress_lines(progress), strict=True):
+def finding_lines(progress: tuple[StepProgress, ...], *, most: int = 12) -> list[str]:
+    """One line for each thing that the last step with several of them looked at."""
+    for each in reversed(progress):
         found = each.evidence.get("each")
-        if not isinstance(found, (list, tuple)) or not found:
-            lines.append(line)
-            continue
-        lines.append(line.partition("*: ")[0] + "*")
-        lines += top([f"      • {said(str(one), 160)}" for one in found], most, "more")
-    return lines
+        if isinstance(found, (list, tuple)) and found:
+            return top([f"• {said(str(one), 200)}" for one in found], most, "consumer")
+    return []
 
 
 def steps_text(case: Case, limit: int = 2400) -> str:
