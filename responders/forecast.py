@@ -126,9 +126,11 @@ def _rotate_sentence(breakages: Sequence[Breakage], waves: int) -> str:
         return "Rotating first breaks nothing that Locksmith knows of: no consumer is known."
     held = [each.workload for each in breakages if each.breaks]
     after = (
-        f"after the last of {waves} restart waves"
-        if waves
-        else "once the copies hold the new value"
+        "once the copies hold the new value"
+        if not waves
+        else "after the restart wave"
+        if waves == 1
+        else f"after the last of {waves} restart waves"
     )
     if held:
         return (

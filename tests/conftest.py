@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.servers.issuer",
     "tests.servers.openbao",
     "tests.servers.page_receiver",
+    "tests.servers.store_proxy",
     "tests.servers.world",
 ]
 

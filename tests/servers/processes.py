@@ -110,12 +110,17 @@ class ServeProcess:
                 cwd=ROOT,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + seconds
-        while self.shown.count(CONNECTED) == before:
-            assert self.process.poll() is None, f"it ended:\n{self.shown[-3000:]}"
-            assert time.monotonic() < deadline, f"it did not connect:\n{self.shown[-3000:]}"
-            time.sleep(0.05)
+        self.wait_until_shown(CONNECTED, times=before + 1, seconds=seconds)
         return self
+
+    def wait_until_shown(self, text: str, *, times: int = 1, seconds: float = 60.0) -> None:
+        """Wait until it has printed `text`; it must not end meanwhile."""
+        assert self.process is not None
+        deadline = time.monotonic() + seconds
+        while self.shown.count(text) < times:
+            assert self.process.poll() is None, f"it ended:\n{self.shown[-3000:]}"
+            assert time.monotonic() < deadline, f"no “{text}”:\n{self.shown[-3000:]}"
+            time.sleep(0.05)
 
     @property
     def shown(self) -> str:
