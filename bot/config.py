@@ -25,7 +25,7 @@ from responders.limits import Mode
 from responders.severity import DEFAULT_RULES, SeverityRule
 
 PREFIX = "LOCKSMITH_"
-NOT_SETTINGS = {"LOCKSMITH_CONFIG", "LOCKSMITH_DATA"}
+NOT_SETTINGS = {"LOCKSMITH_CONFIG", "LOCKSMITH_DATA", "LOCKSMITH_PERSON"}
 
 
 class Section(BaseModel):

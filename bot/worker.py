@@ -17,7 +17,7 @@ from bot.slack.payloads import Asked, asked
 from bot.slack.views.answers import problem_answer
 from bot.work import approvals, house, questions, reports, runs
 from bot.work.room import Room, answer
-from graph.errors import LocksmithError, UnavailableError
+from graph.errors import LocksmithError, UnavailableError, raised_at
 
 log = structlog.get_logger()
 
@@ -121,7 +121,7 @@ class Worker:
             self._inbox.done(entry)
         except Exception as error:  # noqa: BLE001 - the border of the worker
             # No traceback: its frames and its text may hold what was pasted.
-            log.error("entry.failed", error=type(error).__name__, where=_where(error))  # noqa: TRY400
+            log.error("entry.failed", error=type(error).__name__, where=raised_at(error))  # noqa: TRY400
             self._tell(entry, _defect())
             self._inbox.give_up(entry)
         else:
@@ -164,13 +164,3 @@ def _defect() -> LocksmithError:
         means="It may be half done; what you typed was not kept and not logged.",
         do_now="Look at /leak status, then try again; report the defect with the time of day.",
     )
-
-
-def _where(error: BaseException) -> str:
-    """Name the innermost place of ours or of a library: file and line, no values."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return ""
-    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"

@@ -85,3 +85,13 @@ def _restore(
     error.args = args
     error.__dict__.update(state)
     return error
+
+
+def raised_at(error: BaseException) -> str:
+    """Name the innermost place that an error came from: file and line, no text and no values."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return ""
+    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"

@@ -17,7 +17,7 @@ from typing import TypeVar
 import structlog
 
 from graph.connections import Connections
-from graph.errors import BadInputError, LocksmithError, UnavailableError
+from graph.errors import BadInputError, LocksmithError, UnavailableError, raised_at
 from graph.fingerprints import Fingerprinter
 from responders.incident import PlannedStep, StepState
 from responders.journal import DONE, Journal, Run, Ticket
@@ -86,7 +86,7 @@ class StepRunner:
             except LocksmithError as error:
                 return self._fail(run, step, error)
             except Exception as error:  # noqa: BLE001 - the step border: a bug stops the run
-                _log.error("step.crashed", kind=type(error).__name__)
+                _log.error("step.crashed", kind=type(error).__name__, where=raised_at(error))
                 return self._fail(run, step, error)
 
     def undo(self, run: Run, step: PlannedStep) -> None:

@@ -51,7 +51,8 @@ class Trip(Step[Settings]):
     def apply(self, settings, context):
         client = context.connections.vault("main")
         read = client.secrets.kv.v2.read_secret_version
-        found = read("payments/gateway", mount_point="kv", raise_on_deleted_version=True)
+        with vault_errors("read the token"):
+            found = read("payments/gateway", mount_point="kv", raise_on_deleted_version=True)
         token = found["data"]["data"]["token"]
         once = Path(__file__).with_name("tripped")
         if not once.exists():
@@ -79,7 +80,7 @@ def write_playbook(folder: Path) -> None:
     book = yaml.safe_load((OWN_FOLDER / "http-api-token.yaml").read_text())
     book["steps"]["trip"] = {"use": "clumsy.trip", "title": "Trip", "phase": "rotate", "with": {}}
     book["orders"] = {name: ["trip", *steps] for name, steps in book["orders"].items()}
-    (folder / "http-api-token.yaml").write_text(yaml.safe_dump(book))
+    (folder / "http-api-token.yaml").write_text(yaml.safe_dump(book, sort_keys=False))
 
 
 def send_the_operator_through(proxy: StoreProxy, world: World) -> None:
@@ -177,7 +178,7 @@ def test_with_failures_on_its_way_nothing_gets_out(
     config = str(tmp_path / "given" / "config.yaml")
     record = locksmith("--config", config, "-v", "incident", "export", watch.incident)
     assert serve.stop() == 0
-    assert "step.crashed" in serve.shown
+    assert '"where": "clumsy.py:' in serve.shown
     assert "step.unavailable" in serve.shown
     assert '"level": "debug"' in serve.shown
 
@@ -197,4 +198,4 @@ def test_with_failures_on_its_way_nothing_gets_out(
     canary.hear("the exported record", record.stdout + record.stderr)
     assert list(tmp_path.rglob("*-runs.db")), "no checkpoints to search"
     assert [str(hit) for hit in canary.search([tmp_path])] == []
-    assert canary.searched > 1_000_000
+    assert canary.searched > 500_000
