@@ -33,7 +33,7 @@ from responders.incident import (
 )
 from responders.journal import DONE
 from responders.limits import Mode
-from responders.opening import Opened
+from responders.opening import NOT_BEGUN, Opened
 from responders.planner import Planner
 from responders.records import IncidentRecords
 from responders.reporting import opening_of
@@ -41,8 +41,6 @@ from responders.severity import DEFAULT_RULES, SeverityRule
 from responders.standing import Standing
 
 _log = structlog.get_logger()
-
-_DRAFTS = frozenset({IncidentState.OPEN, IncidentState.PLANNED, IncidentState.WAITING})
 
 
 class IncidentDesk:
@@ -79,7 +77,8 @@ class IncidentDesk:
             BadInputError: the report names neither a value nor a ref.
         """
         opened = self._records.open_or_join(opening_of(report, self._graph.snapshot(), self._rules))
-        self._get_going(opened.incident_id)
+        if self._get_going(opened.incident_id) and opened.outcome == "joined":
+            self._engine.page(opened.incident_id, self._now())  # only now its owners are known
         _log.info("leak.reported", incident=opened.incident_id, outcome=opened.outcome)
         return opened
 
@@ -119,7 +118,7 @@ class IncidentDesk:
             RefusedError: the plan cannot change now. BadInputError: no such order.
         """
         case = self.case(incident_id)
-        if case.plan is not None and not (order or anew) and case.state not in _DRAFTS:
+        if case.plan is not None and not (order or anew) and case.state not in NOT_BEGUN:
             return case.plan
         return self._drafting.redraft(case, order=order, person=person)
 
@@ -263,8 +262,8 @@ class IncidentDesk:
         self, incident_id: str, person: Person, where: str = "", *, verified: bool = False
     ) -> int:
         """Note that the message is gone, on this person's word or `verified`; return how many."""
-        known = self.case(incident_id).id
-        return self._records.claim_removed(known, person, where, verified=verified)
+        case = self.case(incident_id)
+        return self._records.claim_removed(case.id, person, where, verified=verified)
 
     def close(self, incident_id: str, person: Person, waiver: str = "") -> None:
         """
@@ -306,9 +305,9 @@ class IncidentDesk:
         may.permit(person, "decide on this plan")
         return may
 
-    def _get_going(self, incident_id: str) -> None:
+    def _get_going(self, incident_id: str) -> bool:
         case = self.case(incident_id)
-        if case.state is IncidentState.OPEN:
+        if fresh := case.state is IncidentState.OPEN:
             try:
                 self._drafting.redraft(case)
             except LocksmithError as error:
@@ -319,10 +318,11 @@ class IncidentDesk:
             self._engine.page(case.id, case.clocks.reported)
         if self._engine.settings.mode is Mode.ACT and case.plan is not None:
             targets = [target for step in case.plan.steps for target in step.targets]
-            if not self._engine.settings.forbidden(targets):
-                plan_id = self._records.ballot.start_unasked(incident_id, case.plan.hash)
-                if plan_id:
-                    self._engine.start(plan_id)
+            allowed = not self._engine.settings.forbidden(targets)
+            start = self._records.ballot.start_unasked
+            if allowed and (plan_id := start(incident_id, case.plan.hash)):
+                self._engine.start(plan_id)
+        return fresh
 
     def _go_on(
         self,

@@ -19,21 +19,28 @@ from responders.incident import IncidentState, LeakReport, Severity
 from responders.ledger import Transaction
 from responders.tables import IncidentFingerprintRow, IncidentRow, PageRow, SightingRow
 
+NOT_BEGUN = frozenset({IncidentState.OPEN, IncidentState.PLANNED, IncidentState.WAITING})
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: nothing that looks like another
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A report together with what was thought about it, ready to be written."""
+    """
+    A report together with what was thought about it, ready to be written.
+
+    `identities` make a second report the same credential; `holds` are all digests in it, so that
+    a text with an incident's value inside joins that incident.
+    """
 
     report: LeakReport
     title: str
     credential: str
     fingerprint_short: str
-    identities: tuple[str, ...]  # what makes a second report the same credential
+    identities: tuple[str, ...]
     severity: Severity
     severity_reasons: tuple[str, ...]
     blast_radius: BlastRadius
+    holds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ def open_or_join(transaction: Transaction, opening: Opening) -> Opened:
     """Write the report: a new incident, a sighting of an open one, or a reopened one."""
     session, report = transaction.session, opening.report
     known = select(IncidentFingerprintRow).where(
-        col(IncidentFingerprintRow.identity).in_(opening.identities)
+        col(IncidentFingerprintRow.identity).in_({*opening.identities, *opening.holds})
     )
     rows = session.exec(known.order_by(col(IncidentFingerprintRow.id).desc())).all()
     still_open = next((row for row in rows if row.open_key), None)
@@ -66,6 +73,7 @@ def open_or_join(transaction: Transaction, opening: Opening) -> Opened:
         transaction.incident(incident_id)
         sentence = f"The same value was seen again in {place}."
         transaction.log(incident_id, "sighted", sentence, actor=report.reporter)
+        _learn(transaction, incident_id, opening)
     return Opened(incident_id, outcome)
 
 
@@ -119,6 +127,32 @@ def _insert_incident(transaction: Transaction, opening: Opening) -> str:
             facts={"matches": codec.matches_to_json(report.matches)},
         )
     return incident_id
+
+
+def _learn(transaction: Transaction, incident_id: str, opening: Opening) -> None:
+    """
+    Take over what the first report could not know: the store was sealed, or not collected yet.
+
+    The incident then wants another plan, so it is open again as at its beginning.
+    """
+    row, report = transaction.incident(incident_id), opening.report
+    recognised = bool(report.matches) and not row.matches
+    issued = bool(report.identity_facts.get("issuer")) and not row.identity_facts.get("issuer")
+    if row.state not in NOT_BEGUN or not (recognised or issued):
+        return
+    row.state, row.title, row.credential = IncidentState.OPEN, opening.title, opening.credential
+    row.detector, row.detector_name = report.detector, report.detector_name
+    row.severity, row.severity_reasons = opening.severity, list(opening.severity_reasons)
+    row.matches = codec.matches_to_json(report.matches)
+    row.identity_facts = codec.facts_to_json(report.identity_facts)
+    row.blast_radius = to_json(opening.blast_radius)
+    transaction.session.add(row)
+    transaction.log(
+        incident_id,
+        "recognised",
+        f"Now it is known what leaked: {opening.title}.",
+        facts={"credential": opening.credential, "because": list(opening.severity_reasons)},
+    )
 
 
 def _reopen(transaction: Transaction, incident_id: str, opening: Opening) -> None:

@@ -23,6 +23,10 @@ from responders.records import Underlying
 from responders.severity import SeverityFacts, SeverityRule, assess
 
 _IDENTIFYING = frozenset({"as_is", "trimmed"})
+# One value in other clothes: nothing of it is lost, and nothing else is in it.
+_ENCODINGS = frozenset(
+    {"base64", "hex", "header", "html_unescaped", "json_string", "unquoted", "url_decoded"}
+)
 
 
 def opening_of(report: LeakReport, snapshot: Snapshot, rules: Sequence[SeverityRule]) -> Opening:
@@ -57,6 +61,7 @@ def opening_of(report: LeakReport, snapshot: Snapshot, rules: Sequence[SeverityR
         credential=str(named),
         fingerprint_short=_as_is(report).digest[:8] if report.fingerprints else "",
         identities=identities_of(report),
+        holds=tuple(dict.fromkeys(one.digest for one in report.fingerprints if not one.weak)),
         severity=severity,
         severity_reasons=reasons,
         blast_radius=radius,
@@ -71,9 +76,9 @@ def _home_first(matches: Sequence[Match], radius: BlastRadius) -> tuple[Match, .
 
 def identities_of(report: LeakReport) -> tuple[str, ...]:
     """Name what makes another report one of the same credential."""
-    strong = [
-        one.digest for one in report.fingerprints if one.form in _IDENTIFYING and not one.weak
-    ]
+    sure = [one for one in report.fingerprints if not one.weak]
+    only_encoded = all(one.form in _IDENTIFYING | _ENCODINGS for one in sure)
+    strong = [one.digest for one in sure if one.form in _IDENTIFYING or only_encoded]
     # A version is named because a later version of the same key is another credential.
     matched = [
         f"{with_key(match.secret, match.key)}@{match.version}"

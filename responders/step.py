@@ -105,7 +105,7 @@ class Step(ABC, Generic[SettingsT]):
 
     @abstractmethod
     def targets(self, settings: SettingsT) -> tuple[str, ...]:
-        """Name the refs that `apply` changes: they are held against the allow-list."""
+        """Name what `apply` changes (refs, "issuer:NAME"): held against the allow-list."""
 
     @abstractmethod
     def apply(self, settings: SettingsT, context: StepContext) -> Receipt:

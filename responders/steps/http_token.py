@@ -97,7 +97,7 @@ class Rotate(Step[RotateSettings]):
         )
 
     def targets(self, settings: RotateSettings) -> tuple[str, ...]:
-        return (settings.secret,)
+        return (settings.secret, f"issuer:{settings.issuer}")
 
     def apply(self, settings: RotateSettings, context: StepContext) -> Receipt:
         secret = KvSecret(settings.secret, context.connections)
@@ -170,7 +170,7 @@ class Revoke(Step[RevokeSettings]):
         )
 
     def targets(self, settings: RevokeSettings) -> tuple[str, ...]:
-        return (settings.secret,)
+        return (f"issuer:{settings.issuer}",)
 
     def apply(self, settings: RevokeSettings, context: StepContext) -> Receipt:
         secret = KvSecret(settings.secret, context.connections)
