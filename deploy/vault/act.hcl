@@ -16,9 +16,12 @@ path "kv/destroy/*" {
 }
 # A leaked token, dead, by its accessor.
 path "auth/token/revoke-accessor" {
-  capabilities = ["create", "update"]
+  capabilities = ["update"]
 }
 # The proof: it is no longer in the list.
 path "auth/token/accessors" {
+  capabilities = ["list", "sudo"]
+}
+path "auth/token/accessors/" {
   capabilities = ["list", "sudo"]
 }

@@ -2,6 +2,14 @@
 # Mount "kv" stands for each of your KV v2 mounts. Works for Vault and OpenBao.
 #   bao policy write locksmith-read deploy/vault/read.hcl
 
+# Its own token: how long it lives, and a longer life. (The policy "default" grants both as well.)
+path "auth/token/lookup-self" {
+  capabilities = ["read"]
+}
+path "auth/token/renew-self" {
+  capabilities = ["update"]
+}
+
 # Which mounts, policies and roles there are.
 path "sys/mounts" {
   capabilities = ["read"]
@@ -15,11 +23,12 @@ path "sys/policies/acl/*" {
 path "sys/auth" {
   capabilities = ["read"]
 }
-path "auth/approle/role" {
+path "auth/+/role" {
   capabilities = ["list"]
 }
-path "auth/approle/role/*" {
-  capabilities = ["read"]
+# "list" here too: the path of a list ends in "/", which "+" takes for an empty name.
+path "auth/+/role/+" {
+  capabilities = ["read", "list"]
 }
 
 # Names, versions and owners of secrets; no values.
@@ -32,11 +41,15 @@ path "kv/metadata/*" {
 path "kv/data/*" {
   capabilities = ["read"]
 }
+# Then give this instead: the names of fields, without values.
+path "kv/subkeys/*" {
+  capabilities = ["read"]
+}
 
 # Recognise a leaked token: whose it is and what it opens. The token travels in the request body.
 path "auth/token/lookup" {
-  capabilities = ["create", "update"]
+  capabilities = ["update"]
 }
 path "auth/token/lookup-accessor" {
-  capabilities = ["create", "update"]
+  capabilities = ["update"]
 }
