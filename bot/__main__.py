@@ -1,6 +1,6 @@
 """`locksmith` and `python -m bot`: load every room of commands, then run."""
 
-from bot.cli import ask, incidents, operate  # noqa: F401 - they add their commands
+from bot.cli import ask, going_on, importing, incidents, operate  # noqa: F401 - they add their commands
 from bot.cli.app import main
 
 if __name__ == "__main__":

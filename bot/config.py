@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from graph.connections import IssuerSettings, KubernetesSettings, VaultSettings
 from graph.errors import BadInputError
 from responders.approvals import ApprovalPolicy
-from responders.limits import Mode
+from responders.limits import EngineSettings, Mode
 from responders.severity import DEFAULT_RULES, SeverityRule
 
 PREFIX = "LOCKSMITH_"
@@ -86,16 +86,38 @@ class ResponseSettings(Section):
     What may be changed at all. `allow` holds globs over refs, and no approval reaches beyond it.
 
     observe: nothing runs. suggest: nothing runs without approval. act: a plan starts without
-    asking, inside the same `allow`.
+    asking, inside the same `allow`. `retry_seconds`: how long a step waits, try after try, for
+    something that cannot be reached; after the last one the run stops and asks a person.
     """
 
     mode: Mode = Mode.SUGGEST
     allow: tuple[str, ...] = ()
+    retry_seconds: tuple[float, ...] = EngineSettings().retry_seconds
     playbooks: str = ""  # a folder of your own playbooks; a name that exists is overridden
 
 
 class CollectSettings(Section):
     interval_seconds: int = Field(default=300, ge=5)
+
+
+class HookSettings(Section):
+    """
+    One webhook, at /hooks/NAME: `kind` names the member of bot/intake/hooks.
+
+    `secret` is what the sender signs with. `open_unmatched`: a finding that is stored nowhere, or
+    came without its value, opens an incident too.
+    """
+
+    kind: str
+    secret: SecretStr = Field(min_length=16)
+    open_unmatched: bool = True
+
+
+class WebSettings(Section):
+    """`listen` is "ADDRESS:PORT"; empty: no server. TLS is the business of what stands before."""
+
+    listen: str = ""
+    hooks: dict[str, HookSettings] = {}
 
 
 class Config(Section):
@@ -116,6 +138,7 @@ class Config(Section):
     severity: tuple[SeverityRule, ...] = DEFAULT_RULES
     response: ResponseSettings = ResponseSettings()
     collect: CollectSettings = CollectSettings()
+    web: WebSettings = WebSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     data_folder: str = ""
 
@@ -125,7 +148,13 @@ def data_folder(config: Config | None = None) -> Path:
     chosen = (config.data_folder if config else "") or os.environ.get("LOCKSMITH_DATA", "")
     home = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
     folder = Path(chosen) if chosen else Path(home) / "locksmith"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInputError(
+            f"The data folder {folder} cannot be made: {error.strerror}.",
+            do_now="Set data_folder or LOCKSMITH_DATA to a place that Locksmith may write to.",
+        ) from None
     return folder
 
 

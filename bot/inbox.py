@@ -58,9 +58,9 @@ class InboxRow(SQLModel, table=True):
 @dataclass(frozen=True, slots=True)
 class Entry:
     """
-    One taken entry. `kind` is event, shortcut, command, action or view; `name` which one.
+    One taken entry. `kind` is event, shortcut, command, action, view or hook; `name` which one.
 
-    The payload is Slack's own and may hold a pasted secret: it is not shown by `repr`.
+    The payload is the sender's own and may hold a pasted secret: it is not shown by `repr`.
     """
 
     id: int
@@ -134,6 +134,12 @@ class Inbox:
         if not held:
             self.wake()
         return key
+
+    def require_writable(self) -> None:
+        """Take the write lock and let it go; raises UnavailableError."""
+        with writing(self._engine) as session:
+            nobody = update(InboxRow).where(col(InboxRow.id) == -1).values(attempts=0)
+            session.execute(nobody)
 
     def release(self, key: str, *, after_seconds: float = 0.0) -> None:
         """Hand a held entry to the worker, which takes it `after_seconds` at the earliest."""

@@ -84,6 +84,10 @@ def configure_logging(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # DBOS would write past all this, to stderr: unless its logger has a handler already.
+    engine = logging.getLogger("dbos")
+    engine.handlers[:] = [handler]
+    engine.propagate = False
     quiet_libraries()
 
 

@@ -1,12 +1,10 @@
 """
 `locksmith serve`: every part started in order, and stopped in the opposite one.
 
-What runs: the collector loop (the graph kept current), the engine (durable runs), the courier and
-the publisher (Slack equal to the rows), the worker (the inbox emptied), the Slack app.
+What runs: the live graph (clusters watched, stores polled), the engine (durable runs), the courier
+and the publisher (Slack equal to the rows), the worker (the inbox emptied), the Slack app.
 """
 
-import threading
-import time
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -37,9 +35,11 @@ from bot.wiring import (
 from bot.work.room import Room
 from bot.work.sightings import Sightings
 from bot.worker import Worker
-from graph.collect import collect
 from graph.detect import warm_up
-from graph.errors import BadInputError, LocksmithError
+from graph.errors import BadInputError
+from graph.leases import Leases
+from graph.live.graph import LiveGraph
+from graph.live.pace import Pace
 
 log = structlog.get_logger()
 
@@ -63,9 +63,7 @@ class Serving:
         self._config = config
         self._bot_token = config.slack.bot_token.get_secret_value()
         self._app_token = config.slack.app_token.get_secret_value()
-        self._ended = threading.Event()
         self._stack = ExitStack()
-        self.collected_once = threading.Event()
 
     def __enter__(self) -> Self:
         with ExitStack() as starting:
@@ -79,7 +77,6 @@ class Serving:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._ended.set()
         self._stack.close()
 
     def _start(self, stack: ExitStack) -> None:
@@ -125,25 +122,16 @@ class Serving:
         warm_up()
         stack.callback(self.response.engine.stop)
         self.response.engine.launch()
-        collector = threading.Thread(target=self._keep_current, name="collector", daemon=True)
-        collector.start()
-        stack.callback(collector.join, 10)
+        self.live = LiveGraph(
+            self.graph.repository,
+            self.graph.collect_context,
+            leases=Leases(engine),
+            clock=self.graph.now,
+            pace=Pace(interval=config.collect.interval_seconds),
+        )
+        self.collected_once = self.live.collected_once
+        self.live.start()
+        stack.callback(self.live.stop)
         for part in (courier, publisher, worker, app):
             part.start()
             stack.callback(part.stop)
-
-    def _keep_current(self) -> None:
-        """Read every source, then again after the interval; a trouble of one run ends that run."""
-        while not self._ended.is_set():
-            began = time.monotonic()
-            try:
-                for _ in collect(
-                    self.graph.repository, self.graph.collect_context, now=self.graph.now()
-                ):
-                    if self._ended.is_set():
-                        return
-            except LocksmithError as error:
-                log.warning("collection.failed", happened=error.happened, do_now=error.do_now)
-            self.collected_once.set()
-            log.info("collection.done", seconds=round(time.monotonic() - began, 3))
-            self._ended.wait(self._config.collect.interval_seconds)

@@ -130,7 +130,11 @@ def response_parts(graph: GraphParts, *, resolve: Resolve | None = None) -> Resp
         switchboard=Switchboard(
             records.journal.pages, _pager_routes(config), installation=config.installation
         ),
-        settings=EngineSettings(mode=config.response.mode, allow=config.response.allow),
+        settings=EngineSettings(
+            mode=config.response.mode,
+            allow=config.response.allow,
+            retry_seconds=config.response.retry_seconds,
+        ),
         database_url=graph.database.url,
         now=graph.now,
         default_owner=config.default_owner,

@@ -80,8 +80,13 @@ def collect_source(
     *,
     context: CollectContext,
     now: datetime,
+    failing_since: datetime | None = None,
 ) -> CollectedSource:
-    """Read one source into the graph; a refusal is an answer, not an exception."""
+    """
+    Read one source into the graph; a refusal is an answer, not an exception.
+
+    `failing_since`: what to call the age of what is known, if this look is refused again.
+    """
     began = monotonic()
     nodes = edges = fingerprints = changes = 0
     gaps: list[Gap] = []
@@ -99,7 +104,7 @@ def collect_source(
             gaps += observation.gaps
     except (AccessDeniedError, UnavailableError, NotFoundError) as error:
         refused = error.happened
-        gap = Gap(source, source, error.happened, error.do_now)
+        gap = Gap(source, source, stale(error.happened, failing_since), error.do_now)
         gaps.append(gap)
         changes += len(repository.record_gaps(source, (gap,), now=now))
     else:
@@ -107,3 +112,8 @@ def collect_source(
     return CollectedSource(
         source, nodes, edges, fingerprints, changes, tuple(gaps), monotonic() - began, refused
     )
+
+
+def stale(happened: str, since: datetime | None) -> str:
+    """Say since when a source could not be read, in front of why; None: this very look."""
+    return f"Stale since {since:%Y-%m-%d %H:%M} UTC: {happened}" if since else happened

@@ -37,10 +37,14 @@ class Collector(ABC):
     Reads every configured endpoint of its kind.
 
     `name` equals the module's name; `permissions` lists what it needs, for `check` and the docs.
+    A member that needs nothing but a cluster, whose sources are `NAME/CLUSTER`, is kept live by
+    watches; it says `by_namespace` if all rows that an object causes depend on nothing outside of
+    the object's own namespace (objects of the whole cluster: on nothing but such objects).
     """
 
     name: ClassVar[str]
     permissions: ClassVar[tuple[Permission, ...]]
+    by_namespace: ClassVar[bool] = False
 
     @abstractmethod
     def sources(self, context: CollectContext) -> tuple[str, ...]:

@@ -39,6 +39,8 @@ __all__ = [
 
 _SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - a path
 
+_CONNECTIONS = 100  # kept open per cluster, at most
+
 HttpAddress = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
 
 
@@ -196,6 +198,12 @@ class Connections:
                 api = self._apis[name] = KubernetesApi(name, _kubernetes_client(name, settings))
         return api
 
+    def reading_from(self, apis: Mapping[str, KubernetesApi]) -> "Connections":
+        """Return the same settings with other clients for the clusters named in `apis`."""
+        other = Connections(self._vaults, self._clusters, self._issuers)
+        other._apis.update(apis)
+        return other
+
     def close(self) -> None:
         with self._lock:
             for session in self._sessions.values():
@@ -295,4 +303,6 @@ def _kubernetes_client(name: str, settings: KubernetesSettings) -> ApiClient:
         # The kubeconfig's owner chose so: said once, not with every request.
         log.warning("certificate.not_verified", cluster=name)
         urllib3.disable_warnings(InsecureRequestWarning)
+    # Each watch holds a connection for minutes; a pool of the default size would throw others away.
+    configuration.connection_pool_maxsize = _CONNECTIONS
     return ApiClient(configuration)

@@ -8,13 +8,23 @@ Not here: tables, and which address is the default (`bot/config`).
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, DateTime, Dialect, Engine, create_engine, event
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    Table,
+    create_engine,
+    event,
+    insert,
+)
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 from sqlalchemy.types import TypeDecorator
@@ -53,7 +63,7 @@ class Database:
     A missing SQLite file is made, readable by its owner only.
 
     Raises:
-        BadInputError: the address is of no known kind.
+        BadInputError: the address is of no known kind, or the file cannot be made.
     """
 
     def __init__(self, url: str) -> None:
@@ -108,6 +118,32 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+def insert_many(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], **same: Any
+) -> None:
+    """
+    Insert rows that all have the same columns; `same` are columns that are equal in all of them.
+
+    A first look at a company is millions of rows, of which SQLAlchemy's own way would take each
+    value by itself through its types: four times as long. So values of `rows` must be what the
+    driver takes (text, numbers, bytes); those of `same` are converted, once.
+    """
+    if not rows:
+        return
+    dialect = connection.dialect
+    fixed: dict[str, Any] = {}
+    for name, value in same.items():
+        convert = table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
+        fixed[name] = value if convert is None else convert(value)
+    statement = insert(table).compile(dialect=dialect, column_keys=[*rows[0], *fixed])
+    named = [{**row, **fixed} for row in rows]
+    if not statement.positional:
+        connection.exec_driver_sql(str(statement), named)
+        return
+    take = itemgetter(*statement.positiontup or ())
+    connection.exec_driver_sql(str(statement), [take(row) for row in named])
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
@@ -141,8 +177,14 @@ def _understood(url: str) -> URL:
 
 def _make_file(path: str) -> None:
     file = Path(path)
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise BadInputError(
+            f"The database {file} cannot be made or opened: {error.strerror}.",
+            do_now="Set `database.url` or `data_folder` to a place that Locksmith may write to.",
+        ) from None
 
 
 def _on_connect(connection: Any, _record: object) -> None:

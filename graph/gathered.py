@@ -5,7 +5,7 @@ Several objects speak of one node: the Secret itself, the workloads that refer t
 writes it. Here they become one node: who defines it wins over who merely refers to it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from graph import refs
@@ -49,13 +49,17 @@ class Gathered:
         """Add what is said of a node by one that only refers to it."""
         self._nodes[ref][1].update(attributes)
 
-    def connect(self, tail: Ref, head: Ref, kind: EdgeKind, **attributes: AttributeValue) -> None:
+    def connect(
+        self, tail: Ref, head: Ref, kind: EdgeKind, /, **attributes: AttributeValue
+    ) -> None:
         edge = Edge(tail, head, kind, attributes)
         self._edges.setdefault((tail, head, kind, *sorted(attributes.items(), key=_first)), edge)
 
     def miss(self, scope: str, reason: str, *, do_now: str = "", complete: bool = True) -> None:
-        """Record a gap; `complete=False` where rows of an earlier look must be kept for it."""
-        self.gaps.append(Gap(self.source, scope, reason, do_now))
+        """Record a gap, once; `complete=False` where rows of an earlier look must be kept."""
+        gap = Gap(self.source, scope, reason, do_now)
+        if gap not in self.gaps:
+            self.gaps.append(gap)
         self.complete = self.complete and complete
 
     def refer_secret(self, namespace: str, name: str) -> Ref:
@@ -65,6 +69,14 @@ class Gathered:
         self.place(secret, namespace)
         self.connect(secret, self.store(), EdgeKind.STORED_IN)
         return secret
+
+    def only_referred(self) -> Iterator[tuple[str, str]]:
+        """Yield (namespace, name) of the Kubernetes Secrets that were not seen themselves."""
+        for ref, (kind, known) in self._nodes.items():
+            if kind is NodeKind.SECRET and known.get("exists") is False:
+                parts = refs.parse(ref)
+                if parts.scheme == "k8s" and parts.path[2] == "Secret":
+                    yield parts.path[1], parts.path[3]
 
     def place(self, ref: Ref, namespace: str) -> None:
         """Say in which namespace a thing lies; nothing for what is cluster-scoped."""

@@ -11,6 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import MappingProxyType
@@ -95,19 +96,54 @@ class KubernetesApi:
         `kind` and `apiVersion`, which the server leaves out of list items, are filled in. A list
         that expires between two pages raises ConflictError: start again.
         """
-        pages: dict[str, Query] = {"limit": _PAGE, **query}
-        while True:
-            page = self._call("GET", path, pages, verb="list")
+        for page in self.pages(path, **query):
             kind = str(page.get("kind", "")).removesuffix("List")
             api_version = page.get("apiVersion", "")
             for item in page.get("items") or ():
                 item.setdefault("kind", kind)
                 item.setdefault("apiVersion", api_version)
                 yield item
+
+    def pages(self, path: str, **query: Query) -> Iterator[Json]:
+        """Yield a collection as the List objects that it comes in; see `list`."""
+        asked: dict[str, Query] = {"limit": _PAGE, **query}
+        while True:
+            page = self._call("GET", path, asked, verb="list")
+            yield page
             following = (page.get("metadata") or {}).get("continue")
             if not following:
                 return
-            pages["continue"] = following
+            asked["continue"] = following
+
+    @contextmanager
+    def watch(
+        self, path: str, *, inactivity_seconds: float, **query: Query
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
+        """
+        Open a watch on a collection; `read_events` reads it, `shutdown()` ends a read from outside.
+
+        Silence for `inactivity_seconds` and a broken connection are UnavailableError, there too.
+        """
+        timeout = urllib3.Timeout(connect=_TIMEOUT.connect_timeout, read=inactivity_seconds)
+        try:
+            answer = self._pool.request(
+                "GET",
+                self._url(path, {"watch": True, **query}),
+                headers=self._headers(),
+                timeout=timeout,
+                retries=_RETRIES,
+                preload_content=False,
+            )
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise self._unreachable(error, "watch", path) from None
+        try:
+            if answer.status != HTTPStatus.OK:
+                raise self._refusal(answer, "watch", path)
+            yield answer
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise self._unreachable(error, "watch", path) from None
+        finally:
+            answer.close()  # its connection still carries the stream: of no use to others
 
     def patch(self, path: str, body: Body, content_type: str = MERGE_PATCH, **query: Query) -> Json:
         return self._call("PATCH", path, query, body=body, content_type=content_type)
@@ -131,6 +167,12 @@ class KubernetesApi:
                 self._served = MappingProxyType(self._discover())
                 self._served_at = time.monotonic()
             return self._served
+
+    def rediscover(self) -> Mapping[tuple[str, str], Resource]:
+        """Ask the cluster anew what it serves."""
+        with self._lock:
+            self._served_at = float("-inf")
+        return self.served()
 
     def resource(self, name: str, group: str) -> Resource | None:
         """Find a resource by plural or kind ("deployments", "Deployment"); None: not served."""
@@ -203,20 +245,13 @@ class KubernetesApi:
         verb: str = "",
     ) -> Json:
         verb = verb or _VERBS[method]
-        url = self._client.configuration.host + path
-        if query:
-            url += "?" + urlencode({key: _plain(value) for key, value in query.items()})
-        headers = {"Accept": "application/json", "User-Agent": "locksmith"}
-        headers |= {
-            setting["key"]: setting["value"]
-            for setting in self._client.configuration.auth_settings().values()
-        }
+        headers = self._headers()
         if body is not None:
             headers["Content-Type"] = content_type
         try:
             answer = self._pool.request(
                 method,
-                url,
+                self._url(path, query),
                 body=None if body is None else orjson.dumps(body),
                 headers=headers,
                 timeout=_TIMEOUT,
@@ -236,6 +271,19 @@ class KubernetesApi:
                 do_now="Check that the kubeconfig's server is the API server, not a proxy's page.",
             )
         return parsed
+
+    def _url(self, path: str, query: Mapping[str, Query]) -> str:
+        url = f"{self._client.configuration.host}{path}"
+        if query:
+            url += "?" + urlencode({key: _plain(value) for key, value in query.items()})
+        return url
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Accept": "application/json", "User-Agent": "locksmith"}
+        return headers | {
+            setting["key"]: setting["value"]
+            for setting in self._client.configuration.auth_settings().values()
+        }
 
     def _could_not(self, verb: str, path: str) -> str:
         return f"Could not {verb} {path} in cluster {self.cluster}: "

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
 
+from graph.database import insert_many
 from graph.model import ChangeKind, Edge, EdgeKind, Gap, Observation, StoredFingerprint
 from graph.refs import Ref
 from graph.rows import Difference, edge_texts, node_texts, read_node, to_text
@@ -50,6 +51,14 @@ def record_refusal(connection: Connection, gaps: Sequence[Gap], difference: Diff
     )
 
 
+def conclude(
+    connection: Connection, gaps: Sequence[Gap], difference: Difference, *, fresh: bool
+) -> None:
+    """Put `gaps` in the place of all that the source had, and note how fresh it is."""
+    _merge_gaps(connection, gaps, difference, replace=_all_gaps)
+    _mark(connection, difference, fresh=fresh)
+
+
 def finish(
     connection: Connection, seen: Collection[str], difference: Difference, *, complete: bool
 ) -> None:
@@ -83,7 +92,7 @@ def _merge_nodes(connection: Connection, observation: Observation, difference: D
     for ref, (node, attributes) in said.items():
         row = known.get(ref)
         if row is None:
-            added.append(_node_row(ref, node.kind, attributes) | {"source": source, "now": now})
+            added.append(_node_row(ref, node.kind, attributes))
             difference.node(ChangeKind.ADDED, ref)
             continue
         seen.append(row.id)
@@ -103,8 +112,7 @@ def _merge_nodes(connection: Connection, observation: Observation, difference: D
         connection.execute(
             statement.values(kind=bindparam("kind"), attributes=bindparam("attributes")), changed
         )
-    if added:
-        connection.execute(insert(NODES), [_first_seen(row) for row in added])
+    insert_many(connection, NODES, added, source=source, first_seen=now, last_seen=now)
 
 
 def _merge_edges(connection: Connection, observation: Observation, difference: Difference) -> None:
@@ -120,7 +128,7 @@ def _merge_edges(connection: Connection, observation: Observation, difference: D
     for key, (edge, attributes) in said.items():
         if key not in known:
             ends = {"identity": key, "tail": edge.tail, "head": edge.head, "kind": edge.kind.value}
-            added.append(ends | {"attributes": attributes, "source": source, "now": now})
+            added.append(ends | {"attributes": attributes})
             difference.edge(ChangeKind.ADDED, edge, key)
     gone = [number for key, number in known.items() if key not in said]
     if observation.complete:
@@ -135,8 +143,7 @@ def _merge_edges(connection: Connection, observation: Observation, difference: D
         _delete(connection, EDGES, gone)
     seen = [number for key, number in known.items() if key in said]
     _touch(connection, EDGES, seen, difference, every=observation.complete)
-    if added:
-        connection.execute(insert(EDGES), [_first_seen(row) for row in added])
+    insert_many(connection, EDGES, added, source=source, first_seen=now, last_seen=now)
 
 
 def _merge_fingerprints(connection: Connection, observation: Observation) -> None:
@@ -173,9 +180,7 @@ def _merge_fingerprints(connection: Connection, observation: Observation) -> Non
             connection.execute(
                 update(FINGERPRINTS).where(FINGERPRINTS.c.id == row.id).values(**marks)
             )
-    if added:
-        rows = [row | {"source": observation.source} for row in added]
-        connection.execute(insert(FINGERPRINTS), rows)
+    insert_many(connection, FINGERPRINTS, added, source=observation.source)
 
 
 def _merge_gaps(
@@ -239,11 +244,6 @@ def _below(connection: Connection, source: str) -> list[str]:
 
 def _node_row(ref: str, kind: str, attributes: str) -> dict[str, Any]:
     return {"ref": ref, "kind": str(kind), "attributes": attributes}
-
-
-def _first_seen(row: dict[str, Any]) -> dict[str, Any]:
-    now = row.pop("now")
-    return row | {"first_seen": now, "last_seen": now}
 
 
 def _fingerprint_key(stored: StoredFingerprint) -> tuple[str, str, str, str, int, str]:

@@ -6,11 +6,13 @@ Refs name everything: in the graph, the command line, Slack, URLs, logs and JSON
     k8s://CLUSTER/NAMESPACE/Kind/NAME[#key]    k8s://CLUSTER/-/Kind/NAME  (cluster-scoped)
     vault://STORE/MOUNT/PATH[#field]           vault://STORE/-/Policy/NAME
     aws://ACCOUNT[/REGION]/service/...         credential:ID   team:NAME   person:EMAIL
+    gcp://PROJECT/secretmanager/NAME           azure://VAULT/secret/NAME
 
 A ref is a plain string (`Ref`), so that it costs nothing to carry; this module builds and takes
 apart. What would be ambiguous (`/` in a name, `#`, `%`, spaces) is percent-encoded.
 """
 
+import re
 from dataclasses import dataclass
 from typing import NewType
 from urllib.parse import quote, unquote
@@ -20,6 +22,7 @@ from graph.errors import BadInputError
 Ref = NewType("Ref", str)
 
 _SAFE = "-._~:@+"  # readable in a ref and harmless between slashes
+_PLAIN = re.compile(r"[A-Za-z0-9_.~:@+-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,8 @@ class RefParts:
 
 
 def encode(part: str) -> str:
-    return quote(part, safe=_SAFE)
+    # Nearly all names need nothing, and there are a million of them.
+    return part if _PLAIN.fullmatch(part) else quote(part, safe=_SAFE)
 
 
 def k8s(cluster: str, namespace: str, kind: str, name: str) -> Ref:
@@ -45,6 +49,11 @@ def vault(store: str, mount: str, path: str) -> Ref:
     """Name a path in Vault or OpenBao; `mount` without slashes at its ends."""
     parts = "/".join(encode(part) for part in path.strip("/").split("/"))
     return Ref(f"vault://{encode(store)}/{encode(mount.strip('/'))}/{parts}")
+
+
+def cloud(scheme: str, *parts: str) -> Ref:
+    """Name a thing in `aws`, `gcp` or `azure`; an empty part (an unknown account) is "-"."""
+    return Ref(f"{scheme}://" + "/".join(encode(part) if part else "-" for part in parts))
 
 
 def vault_policy(store: str, name: str) -> Ref:
@@ -98,7 +107,7 @@ def parse(text: str) -> RefParts:
     """
     bare, key = split_key(text)
     scheme, separator, rest = bare.partition("://")
-    if separator and scheme in {"k8s", "vault", "aws", "github", "gitlab"}:
+    if separator and scheme in {"k8s", "vault", "aws", "gcp", "azure", "github", "gitlab"}:
         path = tuple(unquote(part) for part in rest.split("/"))
         if len(path) >= (4 if scheme == "k8s" else 3) and all(path):
             return RefParts(scheme, path, key)

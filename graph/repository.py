@@ -3,23 +3,25 @@ Keeps the graph: takes observations in, hands the live snapshot out, recognises 
 
 Each write is one transaction: rows of the source, the difference in the change feed, the state of
 the source. Writers take turns at the row of the feed, so revisions become visible in their order
-and a reader that knows revision N misses nothing after it. `merging.py` does the writing; this is
-what others see. With `merging.py` the only SQL of the graph.
+and a reader that knows revision N misses nothing after it. `merging.py` and `amending.py` do the
+writing; this is what others see. With them, and `leases.py`, the only SQL of the graph.
 """
 
+import gc
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from operator import attrgetter
+from operator import itemgetter
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, Table, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, Row, Select, Table, func, select, text, update
 
 from graph import merging
-from graph.database import reading, writing
+from graph.amending import Amendment, amend
+from graph.database import insert_many, reading, writing
 from graph.model import Change, Edge, EdgeKind, Fingerprint, Gap, Match, Node, Observation
 from graph.refs import Ref
 from graph.rows import (
@@ -28,9 +30,11 @@ from graph.rows import (
     NODE,
     Difference,
     SharedAttributes,
+    identity,
     read_change,
     read_edge,
     read_node,
+    to_text,
 )
 from graph.snapshot import Snapshot, StoredEdge, merge_nodes
 from graph.tables import CHANGES, EDGES, FEED, FINGERPRINTS, GAPS, NODES, SOURCES
@@ -38,6 +42,8 @@ from graph.tables import CHANGES, EDGES, FEED, FINGERPRINTS, GAPS, NODES, SOURCE
 # A snapshot further behind than this is loaded anew: reading rows in one go is cheaper than
 # asking for them by name.
 _MAX_BEHIND = 20_000
+
+_NEW_OBJECTS, _ROUNDS = 50_000, (20, 20)  # see `expect_many_objects`
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,7 @@ class GraphRepository:
     """The graph in one database. One object serves all threads of a process."""
 
     def __init__(self, engine: Engine) -> None:
+        expect_many_objects()
         self._engine = engine
         self._live: Snapshot | None = None
         self._turn = Lock()
@@ -69,6 +76,12 @@ class GraphRepository:
         """
         with self._write(observation.source, now) as (connection, difference):
             merging.merge(connection, observation, difference)
+        return difference.changes()
+
+    def amend(self, amendment: Amendment, *, now: datetime) -> tuple[Change, ...]:
+        """Take in what changed in a source that somebody follows; costs what the change costs."""
+        with self._write(amendment.source, now) as (connection, difference):
+            amend(connection, amendment, difference)
         return difference.changes()
 
     def record_gaps(self, source: str, gaps: Sequence[Gap], *, now: datetime) -> tuple[Change, ...]:
@@ -167,60 +180,103 @@ class GraphRepository:
             difference = Difference(source, now, revision)
             yield connection, difference
             if difference.rows:
-                connection.execute(insert(CHANGES), difference.rows)
+                insert_many(connection, CHANGES, difference.rows, at=now)
                 connection.execute(update(FEED).values(revision=difference.revision))
 
 
 def _load(connection: Connection, revision: int) -> Snapshot:
-    rows = connection.execute(
-        select(NODES.c.ref, NODES.c.kind, NODES.c.attributes).order_by(NODES.c.ref, NODES.c.source)
-    )
     shared = SharedAttributes()
-    edges = connection.execution_options(yield_per=10_000).execute(
-        select(EDGES.c.identity, EDGES.c.tail, EDGES.c.head, EDGES.c.kind, EDGES.c.attributes)
-    )
-    return Snapshot.build(
-        _merged(rows),
-        (read_edge(row, shared) for row in edges),
-        _gaps(connection),
-        revision=revision,
-    )
+    many = connection.execution_options(yield_per=10_000)
+    with _nothing_to_collect():
+        nodes = many.execute(
+            select(NODES.c.ref, NODES.c.kind, NODES.c.attributes).order_by(
+                NODES.c.ref, NODES.c.source
+            )
+        )
+        edges = many.execute(select(EDGES.c.kind, EDGES.c.tail, EDGES.c.head, EDGES.c.attributes))
+        return Snapshot.load(
+            _merged(nodes, shared),
+            ((kind, tail, head, shared.uses(text)) for kind, tail, head, text in edges),
+            _gaps(connection),
+            revision=revision,
+        )
+
+
+def expect_many_objects() -> None:
+    """
+    Let Python search for unused cycles after 50,000 new objects instead of 700; for good.
+
+    A page of a listing is 50,000 objects, and a cluster has hundreds: twice the time of reading it
+    went into looking through pages, which hold no cycles.
+    """
+    gc.set_threshold(_NEW_OBJECTS, *_ROUNDS)
+
+
+@contextmanager
+def _nothing_to_collect() -> Iterator[None]:
+    """
+    Keep Python from searching a growing graph for cycles, again and again, and from then on.
+
+    A graph has none. Each full search of a million edges would stop every thread for a second.
+    What is loaded is set aside (`gc.freeze`), and taken back when it is loaded anew.
+    """
+    gc.unfreeze()
+    gc.collect()
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
 
 
 def _advance(connection: Connection, live: Snapshot, latest: int) -> Snapshot:
     """Apply what changed since `live`: always the present rows, so twice does no harm."""
     nodes: dict[Ref, Node | None] = {}
-    edges: dict[bytes, StoredEdge] = {}
+    edges: dict[bytes, Edge] = {}
     gaps = None
     for row in connection.execute(_after(live.revision)):
         if row.subject_kind == NODE:
             nodes[Ref(row.ref)] = None
         elif row.subject_kind == EDGE:
-            edge = Edge(Ref(row.ref), Ref(row.head), EdgeKind(row.edge_kind))
-            edges[row.identity] = StoredEdge(row.identity, edge, gone=True)
+            edges[row.identity] = Edge(Ref(row.ref), Ref(row.head), EdgeKind(row.edge_kind))
         elif row.subject_kind == GAP:
             gaps = _gaps(connection)
+    shared = SharedAttributes()
     for refs in merging.parts(list(nodes)):
         found = connection.execute(
             select(NODES.c.ref, NODES.c.kind, NODES.c.attributes)
             .where(NODES.c.ref.in_(refs))
             .order_by(NODES.c.ref, NODES.c.source)
         )
-        nodes.update((node.ref, node) for node in _merged(found))
-    shared = SharedAttributes()
+        nodes.update((node.ref, node) for node in _merged(found, shared))
+    changed: list[StoredEdge] = []
     for identities in merging.parts(list(edges)):
         present = connection.execute(
             select(
                 EDGES.c.identity, EDGES.c.tail, EDGES.c.head, EDGES.c.kind, EDGES.c.attributes
             ).where(EDGES.c.identity.in_(identities))
         )
-        edges.update((row.identity, read_edge(row, shared)) for row in present)
-    return live.advance(revision=latest, nodes=nodes, edges=edges.values(), gaps=gaps)
+        for key, *parts in present:
+            changed.append(read_edge(parts, shared))
+            edges.pop(key, None)  # the other sources' rows of it come here as well
+    for key, edge in edges.items():
+        changed += _gone(live, edge, key)
+    return live.advance(revision=latest, nodes=nodes, edges=changed, gaps=gaps)
 
 
-def _merged(rows: Iterable[Any]) -> Iterator[Node]:
-    for _, group in groupby(rows, key=attrgetter("ref")):
-        yield merge_nodes([read_node(row.ref, row.kind, row.attributes) for row in group])
+def _gone(live: Snapshot, edge: Edge, key: bytes) -> Iterator[StoredEdge]:
+    """Find the edge that no row says any more: the feed has its digest, not its attributes."""
+    for use, attributes in live.uses(edge.tail, edge.head, edge.kind).items():
+        if identity(edge, to_text(attributes)) == key:
+            yield StoredEdge(use, edge, gone=True)
+
+
+def _merged(rows: Iterable[Any], shared: SharedAttributes) -> Iterator[Node]:
+    for _, group in groupby(rows, key=itemgetter(0)):
+        yield merge_nodes([read_node(ref, kind, text, shared) for ref, kind, text in group])
 
 
 def _gaps(connection: Connection) -> tuple[Gap, ...]:

@@ -16,11 +16,12 @@ import orjson
 
 from graph.model import Attributes, Change, ChangeKind, Edge, EdgeKind, Gap, Node, NodeKind
 from graph.refs import Ref
-from graph.snapshot import StoredEdge, merge_nodes
+from graph.snapshot import StoredEdge, Uses, merge_nodes
 
 NODE, EDGE, GAP = "node", "edge", "gap"
 
 _CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
+_NODE_KINDS: Mapping[str, NodeKind] = {kind.value: kind for kind in NodeKind}
 _IDENTITY_BYTES = 16  # 128 bits: a million edges do not meet by chance
 
 
@@ -29,11 +30,8 @@ def to_text(attributes: Attributes) -> str:
 
 
 def from_text(text: str) -> Attributes:
-    """Read attributes back; lists become tuples, as they were."""
-    return {
-        intern(name): tuple(value) if isinstance(value, list) else value
-        for name, value in orjson.loads(text).items()
-    }
+    """Read attributes back; lists become tuples, as they were. Equal texts in them are shared."""
+    return {intern(name): _shared(value) for name, value in orjson.loads(text).items()}
 
 
 class SharedAttributes:
@@ -41,12 +39,25 @@ class SharedAttributes:
 
     def __init__(self) -> None:
         self._known: dict[str, Attributes] = {}
+        self._uses: dict[str, Uses] = {}
 
     def __getitem__(self, text: str) -> Attributes:
         found = self._known.get(text)
         if found is None:
             found = self._known[text] = from_text(text)
         return found
+
+    def uses(self, text: str) -> Uses:
+        """Return the attributes of one edge as the snapshot keeps them, by their digest."""
+        found = self._uses.get(text)
+        if found is None:
+            found = self._uses[text] = {use_id(text): self[text]}
+        return found
+
+
+def use_id(attributes: str) -> bytes:
+    """Digest what tells the edges of one kind between the same two nodes apart."""
+    return blake2b(attributes.encode(), digest_size=_IDENTITY_BYTES).digest()
 
 
 def identity(edge: Edge, attributes: str) -> bytes:
@@ -72,14 +83,21 @@ def edge_texts(edges: Iterable[Edge]) -> dict[bytes, tuple[Edge, str]]:
     return found
 
 
-def read_node(ref: str, kind: str, attributes: str) -> Node:
-    return Node(Ref(intern(ref)), NodeKind(kind), from_text(attributes))
+def read_node(ref: str, kind: str, attributes: str, shared: SharedAttributes | None = None) -> Node:
+    said = from_text(attributes) if shared is None else shared[attributes]
+    return Node(Ref(intern(ref)), _NODE_KINDS[kind], said)
 
 
 def read_edge(row: Sequence[Any], shared: SharedAttributes) -> StoredEdge:
-    """Read (identity, tail, head, kind, attributes)."""
-    key, tail, head, kind, attributes = row
-    return StoredEdge(key, Edge(Ref(tail), Ref(head), EdgeKind(kind), shared[attributes]))
+    """Read (tail, head, kind, attributes)."""
+    tail, head, kind, text = row
+    return StoredEdge(use_id(text), Edge(Ref(tail), Ref(head), EdgeKind(kind), shared[text]))
+
+
+def _shared(value: Any) -> Any:
+    if isinstance(value, str):
+        return intern(value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 @dataclass(slots=True)

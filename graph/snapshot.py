@@ -7,13 +7,17 @@ makes the next one and shares everything that did not change with it. Each edge 
 subjects can read still lists its five consumers in five steps. Hot paths use `heads` and `tails`,
 which walk the adjacency without building `Edge` values; networkx has the rest (`layer`).
 
+A company has a million edges, most of which say the same as others of their kind: they share what
+they say, down to the dictionary that networkx keeps per pair of nodes. So nothing in a snapshot may
+be changed in place.
+
 Not here: rows (`repository`) and questions (`queries`).
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from sys import intern
-from typing import Self, TypeAlias
+from typing import Any, Self, TypeAlias, TypeVar
 from urllib.parse import unquote
 
 import networkx as nx
@@ -25,9 +29,13 @@ from graph.refs import Ref
 EdgeId = bytes
 
 Layer: TypeAlias = "nx.MultiDiGraph[Ref]"
-_Uses = dict[EdgeId, Attributes]
-_Adjacency = dict[Ref, dict[Ref, _Uses]]
-_NOBODY: dict[Ref, _Uses] = {}
+Uses = dict[EdgeId, Attributes]
+_Adjacency = dict[Ref, dict[Ref, Uses]]
+_NOBODY: dict[Ref, Uses] = {}
+_NOT_USED: Uses = {}
+
+Answer = TypeVar("Answer")
+_REMEMBERED = 128  # answers; the one about a secret that everybody uses may take 20 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,17 @@ class StoredEdge:
 class Snapshot:
     """Nodes merged over their sources, edges by kind, gaps; all at one `revision`."""
 
-    __slots__ = ("_by_kind", "_heads", "_layers", "_names", "_nodes", "_tails", "gaps", "revision")
+    __slots__ = (
+        "_answers",
+        "_by_kind",
+        "_heads",
+        "_layers",
+        "_names",
+        "_nodes",
+        "_tails",
+        "gaps",
+        "revision",
+    )
 
     def __init__(
         self,
@@ -60,6 +78,7 @@ class Snapshot:
         self._tails = {kind: _inside(layer)[1] for kind, layer in layers.items()}
         self._names = names
         self._by_kind = by_kind
+        self._answers: dict[Hashable, Any] = {}
         self.gaps = gaps
         self.revision = revision
 
@@ -73,30 +92,40 @@ class Snapshot:
         revision: int = 0,
     ) -> Self:
         """Make a snapshot from scratch; `nodes` are merged already (see `merge_nodes`)."""
+        shared: dict[EdgeId, Uses] = {}
+        return cls.load(
+            nodes,
+            (_parts_of(stored, shared) for stored in edges),
+            gaps,
+            revision=revision,
+        )
+
+    @classmethod
+    def load(
+        cls,
+        nodes: Iterable[Node],
+        edges: Iterable[tuple[str, str, str, Uses]],
+        gaps: Sequence[Gap] = (),
+        *,
+        revision: int = 0,
+    ) -> Self:
+        """Make a snapshot of (kind, tail, head, uses), where equal `uses` should be one object."""
         known = {node.ref: node for node in nodes}
         by_kind: dict[NodeKind, dict[Ref, Node]] = {kind: {} for kind in NodeKind}
-        names: dict[str, list[Ref]] = {}
+        names: dict[str, tuple[Ref, ...]] = {}
         for ref, node in known.items():
             by_kind[node.kind][ref] = node
-            names.setdefault(last_name(ref), []).append(ref)
-        walks: dict[EdgeKind, tuple[_Adjacency, _Adjacency]] = {kind: ({}, {}) for kind in EdgeKind}
-        for stored in edges:
-            edge = stored.edge
-            heads, tails = walks[edge.kind]
-            tail, head = Ref(intern(edge.tail)), Ref(intern(edge.head))
-            for end in (tail, head):
-                if end not in heads:
-                    heads[end], tails[end] = {}, {}
-            uses = heads[tail].get(head)
-            if uses is None:
-                uses = heads[tail][head] = tails[head][tail] = {}
-            uses[stored.identity] = edge.attributes
+            name = last_name(ref)
+            names[name] = (*names.get(name, ()), ref)
+        walks = {kind.value: _Growing() for kind in EdgeKind}
+        for kind, tail, head, uses in edges:
+            walks[kind].add(Ref(intern(tail)), Ref(intern(head)), uses)
         return cls(
             known,
-            {kind: _layer(heads, tails) for kind, (heads, tails) in walks.items()},
+            {kind: _layer(walks[kind].heads, walks[kind].tails) for kind in EdgeKind},
             tuple(gaps),
             revision=revision,
-            names={name: tuple(refs) for name, refs in names.items()},
+            names=names,
             by_kind=by_kind,
         )
 
@@ -146,10 +175,31 @@ class Snapshot:
             for attributes in uses.values():
                 yield tail, attributes
 
+    def uses_from(self, ref: Ref, kind: EdgeKind) -> Mapping[Ref, Uses]:
+        """Return each other end of the edges out of `ref`, with all that joins the two."""
+        return self._heads[kind].get(ref, _NOBODY)
+
+    def uses_into(self, ref: Ref, kind: EdgeKind) -> Mapping[Ref, Uses]:
+        """Return each other end of the edges into `ref`, with all that joins the two."""
+        return self._tails[kind].get(ref, _NOBODY)
+
+    def uses(self, tail: Ref, head: Ref, kind: EdgeKind) -> Mapping[EdgeId, Attributes]:
+        """Return what joins two nodes, by the identity of each edge."""
+        return self._heads[kind].get(tail, _NOBODY).get(head, _NOT_USED)
+
     def edges(self, kind: EdgeKind | None = None) -> Iterator[Edge]:
         for each in EdgeKind if kind is None else (kind,):
             for tail in self._heads[each]:
                 yield from self.out(tail, each)
+
+    def once(self, question: Hashable, answer: Callable[[], Answer]) -> Answer:
+        """Answer a question only once: as a snapshot never changes, neither does the answer."""
+        known: Answer | None = self._answers.get(question)
+        if known is None:
+            if len(self._answers) >= _REMEMBERED:
+                self._answers.clear()
+            known = self._answers[question] = answer()
+        return known
 
     def layer(self, kind: EdgeKind) -> Layer:
         """Return the edges of one kind for networkx's own algorithms; read only."""
@@ -208,6 +258,41 @@ class Snapshot:
             else:
                 del names[last_name(ref)]
         return names
+
+
+class _Growing:
+    """The two adjacencies of one kind of edge while they are filled."""
+
+    __slots__ = ("_only", "heads", "tails")
+
+    def __init__(self) -> None:
+        self.heads: _Adjacency = {}
+        self.tails: _Adjacency = {}
+        # A hundred thousand Secrets lie in one cluster and nowhere else: such neighbourhoods of
+        # one are shared, so what has a single neighbour is never changed in place.
+        self._only: dict[tuple[Ref, int], dict[Ref, Uses]] = {}
+
+    def add(self, tail: Ref, head: Ref, uses: Uses) -> None:
+        heads, tails = self.heads, self.tails
+        there = heads.get(tail, _NOBODY)
+        if there is _NOBODY:
+            place = (head, id(uses))
+            there = self._only.get(place, _NOBODY)
+            if there is _NOBODY:
+                there = self._only[place] = {head: uses}
+            heads[tail] = there
+            tails.setdefault(tail, _NOBODY)
+        else:
+            if head in there:
+                uses = {**there[head], **uses}
+            if len(there) == 1:
+                there = heads[tail] = dict(there)
+            there[head] = uses
+        back = tails.get(head, _NOBODY)
+        if back is _NOBODY:
+            back = tails[head] = {}
+            heads.setdefault(head, _NOBODY)
+        back[tail] = uses
 
 
 def merge_nodes(said: Sequence[Node]) -> Node:
@@ -291,10 +376,19 @@ def _own(side: _Adjacency, old: _Adjacency, ref: Ref) -> None:
 def _layer(heads: _Adjacency, tails: _Adjacency) -> Layer:
     """Wrap two ready adjacencies: a fifth of the time that `add_edge` takes, edge by edge."""
     layer: Layer = nx.MultiDiGraph()
-    vars(layer)["_node"] = {ref: {} for ref in heads}
+    nothing: dict[str, object] = {}
+    vars(layer)["_node"] = dict.fromkeys(heads, nothing)
     layer._adj = heads  # type: ignore[attr-defined]  # noqa: SLF001 - sets `_succ` too
     layer._pred = tails  # type: ignore[attr-defined]  # noqa: SLF001
     return layer
+
+
+def _parts_of(stored: StoredEdge, shared: dict[EdgeId, Uses]) -> tuple[str, str, str, Uses]:
+    edge = stored.edge
+    uses = shared.get(stored.identity)
+    if uses is None or uses[stored.identity] is not edge.attributes:
+        uses = shared[stored.identity] = {stored.identity: edge.attributes}
+    return edge.kind, edge.tail, edge.head, uses
 
 
 def _inside(layer: Layer) -> tuple[_Adjacency, _Adjacency]:

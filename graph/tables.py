@@ -138,6 +138,16 @@ class SourceRow(SQLModel, table=True):
     stale_since: datetime | None = Field(default=None, sa_type=UtcDateTime, nullable=True)
 
 
+class LeaseRow(SQLModel, table=True):
+    """Which process follows an endpoint; `beat` grows with each sign of life of the `holder`."""
+
+    __tablename__ = "graph_lease"
+
+    name: str = Field(sa_column=Column(Text, primary_key=True))
+    holder: str = Field(sa_type=Text)
+    beat: int = Field(default=0, sa_type=BigInteger)
+
+
 def _table(model: type[SQLModel]) -> Table:
     return SQLModel.metadata.tables[str(model.__tablename__)]
 
@@ -150,3 +160,4 @@ FINGERPRINTS = _table(FingerprintRow)
 CHANGES = _table(ChangeRow)
 FEED = _table(FeedRow)
 SOURCES = _table(SourceRow)
+LEASES = _table(LeaseRow)

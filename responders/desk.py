@@ -67,16 +67,15 @@ class IncidentDesk:
         self._rules = rules
         self._now = now
 
-    def report(self, report: LeakReport) -> Opened:
+    def report(self, report: LeakReport, also: Sequence[LeakReport] = ()) -> Opened:
         """
         Open an incident or join the one that this credential has; draft the plan, page owners.
 
-        Safe to repeat with the same report: what a crash cut off is made up for.
-
-        Raises:
-            BadInputError: the report names neither a value nor a ref.
+        `also`: the same credential in further places. Safe to repeat: what a crash cut off is made
+        up for. Raises BadInputError: the report names neither a value, a ref nor an alert.
         """
-        opened = self._records.open_or_join(opening_of(report, self._graph.snapshot(), self._rules))
+        opening = opening_of(report, self._graph.snapshot(), self._rules)
+        opened = self._records.open_or_join(opening, also)
         if self._get_going(opened.incident_id) and opened.outcome == "joined":
             self._engine.page(opened.incident_id, self._now())  # only now its owners are known
         _log.info("leak.reported", incident=opened.incident_id, outcome=opened.outcome)

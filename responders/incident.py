@@ -55,6 +55,9 @@ class LeakReport:
     the index; `detector` the kind ("openbao_token", "generic"), `detector_name` for people;
     `subject` names what the issuer said of the credential while the value was in memory (a Vault
     token's accessor, its policies); `where` is a permalink or URL; `public` how widely it lies.
+    `alert` is the name that a scanner gave to the credential: reports with one alert are one
+    incident, with or without the value. `once` names this very finding: found again, it adds
+    nothing to an incident and reopens none.
     """
 
     fingerprints: tuple[Fingerprint, ...]
@@ -72,6 +75,8 @@ class LeakReport:
     seen_at: datetime | None = None
     exposed_at: datetime | None = None
     drill: bool = False
+    alert: str = ""
+    once: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,8 +54,16 @@ class Leases:
             transaction.session.add(row)
 
     def end(self) -> None:
-        """Give the lease back, so that others need not wait for it to run out."""
-        self.forget(self._executor)
+        """
+        Let the lease run out now, so that others need not wait for it.
+
+        It is not deleted: by it the next process finds the runs that this one left unfinished.
+        """
+        with self._ledger.transaction() as transaction:
+            row = transaction.session.get(ExecutorLeaseRow, self._executor)
+            if row is not None:
+                row.alive_until = transaction.now - timedelta(seconds=1)
+                transaction.session.add(row)
 
     def forget(self, executor: str) -> None:
         with self._ledger.transaction() as transaction:
@@ -64,7 +72,7 @@ class Leases:
                 transaction.session.delete(row)
 
     def dead(self) -> tuple[str, ...]:
-        """Name the processes that stopped without giving their lease back."""
+        """Name the processes that ended, of whose runs nobody has taken care yet."""
         query = select(ExecutorLeaseRow).where(col(ExecutorLeaseRow.executor) != self._executor)
         now = self._ledger.now()
         with self._ledger.reading() as session:

@@ -19,6 +19,7 @@ from responders.incident import IncidentState, LeakReport, Severity
 from responders.ledger import Transaction
 from responders.tables import IncidentFingerprintRow, IncidentRow, PageRow, SightingRow
 
+NAMED_PLACES = 20  # in the log; the sightings hold all
 NOT_BEGUN = frozenset({IncidentState.OPEN, IncidentState.PLANNED, IncidentState.WAITING})
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: nothing that looks like another
 
@@ -43,14 +44,25 @@ class Opening:
     holds: tuple[str, ...] = ()
 
 
+Outcome = Literal["opened", "joined", "reopened", "known"]
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
+    """`known`: this very finding was reported before its incident was closed."""
+
     incident_id: str
-    outcome: Literal["opened", "joined", "reopened"]
+    outcome: Outcome
 
 
-def open_or_join(transaction: Transaction, opening: Opening) -> Opened:
-    """Write the report: a new incident, a sighting of an open one, or a reopened one."""
+def open_or_join(
+    transaction: Transaction, opening: Opening, also: Sequence[LeakReport] = ()
+) -> Opened:
+    """
+    Write the report: a new incident, a sighting of an open one, or a reopened one.
+
+    `also` are the same credential in further places: sightings, and one line in the log.
+    """
     session, report = transaction.session, opening.report
     known = select(IncidentFingerprintRow).where(
         col(IncidentFingerprintRow.identity).in_({*opening.identities, *opening.holds})
@@ -58,9 +70,11 @@ def open_or_join(transaction: Transaction, opening: Opening) -> Opened:
     rows = session.exec(known.order_by(col(IncidentFingerprintRow.id).desc())).all()
     still_open = next((row for row in rows if row.open_key), None)
     found = still_open or next(iter(rows), None)
+    if found is not None and still_open is None and _is_known(session, found, (report, *also)):
+        return Opened(found.incident_id, "known")
     if found is None:
         incident_id = _insert_incident(transaction, opening)
-        outcome: Literal["opened", "joined", "reopened"] = "opened"
+        outcome: Outcome = "opened"
     else:
         incident_id = found.incident_id
         outcome = "joined" if still_open else "reopened"
@@ -69,11 +83,13 @@ def open_or_join(transaction: Transaction, opening: Opening) -> Opened:
     place = report.where_name or report.where or "an unnamed place"
     if outcome == "reopened":
         _reopen(transaction, incident_id, opening)
-    elif outcome == "joined" and fresh:
-        transaction.incident(incident_id)
-        sentence = f"The same value was seen again in {place}."
-        transaction.log(incident_id, "sighted", sentence, actor=report.reporter)
+    elif outcome == "joined" and (fresh or report.once):
+        if fresh:
+            transaction.incident(incident_id)
+            sentence = f"The same value was seen again in {place}."
+            transaction.log(incident_id, "sighted", sentence, actor=report.reporter)
         _learn(transaction, incident_id, opening)
+    _add_places(transaction, incident_id, also)
     return Opened(incident_id, outcome)
 
 
@@ -142,6 +158,7 @@ def _learn(transaction: Transaction, incident_id: str, opening: Opening) -> None
         return
     row.state, row.title, row.credential = IncidentState.OPEN, opening.title, opening.credential
     row.detector, row.detector_name = report.detector, report.detector_name
+    row.fingerprint_short = row.fingerprint_short or opening.fingerprint_short
     row.severity, row.severity_reasons = opening.severity, list(opening.severity_reasons)
     row.matches = codec.matches_to_json(report.matches)
     row.identity_facts = codec.facts_to_json(report.identity_facts)
@@ -182,11 +199,10 @@ def _reopen(transaction: Transaction, incident_id: str, opening: Opening) -> Non
 
 def _add_sighting(transaction: Transaction, incident_id: str, report: LeakReport) -> bool:
     """Add it once per delivery; False where this very report was written before."""
-    once = f"{report.where}|{report.reporter.identity}|{report.reported_at.isoformat()}"
-    known = select(SightingRow).where(
-        SightingRow.incident_id == incident_id, SightingRow.once == once
+    once = report.once or (
+        f"{report.where}|{report.reporter.identity}|{report.reported_at.isoformat()}"
     )
-    if transaction.session.exec(known).first():
+    if _sighted(transaction.session, incident_id, once):
         return False
     transaction.session.add(
         SightingRow(
@@ -201,6 +217,36 @@ def _add_sighting(transaction: Transaction, incident_id: str, report: LeakReport
         )
     )
     return True
+
+
+def _add_places(transaction: Transaction, incident_id: str, reports: Sequence[LeakReport]) -> None:
+    fresh = [report for report in reports if _add_sighting(transaction, incident_id, report)]
+    if not fresh:
+        return
+    transaction.incident(incident_id)
+    places = [report.where_name or report.where or "an unnamed place" for report in fresh]
+    sentence = f"The same value was seen in {len(fresh):,} more places, {places[0]} among them."
+    if len(fresh) == 1:
+        sentence = f"The same value was seen in {places[0]} too."
+    facts = {"places": len(fresh), "first": [report.where for report in fresh[:NAMED_PLACES]]}
+    transaction.log(incident_id, "sighted", sentence, actor=fresh[0].reporter, facts=facts)
+
+
+def _is_known(
+    session: Session, found: IncidentFingerprintRow, reports: Sequence[LeakReport]
+) -> bool:
+    """Tell old findings that are listed again from a value that turned up in a new place."""
+    return all(
+        bool(report.once) and _sighted(session, found.incident_id, report.once)
+        for report in reports
+    )
+
+
+def _sighted(session: Session, incident_id: str, once: str) -> bool:
+    known = select(SightingRow.id).where(
+        SightingRow.incident_id == incident_id, SightingRow.once == once
+    )
+    return session.exec(known).first() is not None
 
 
 def _add_identities(session: Session, incident_id: str, identities: Sequence[str]) -> None:

@@ -25,6 +25,7 @@ from responders.incident import (
     OPEN_STATES,
     Case,
     IncidentState,
+    LeakReport,
     Person,
     Plan,
     StepState,
@@ -67,10 +68,10 @@ class IncidentRecords:
         """Call `listener(incident_id)` after each committed change; it must be quick."""
         self.ledger.on_change(listener)
 
-    def open_or_join(self, opening: Opening) -> Opened:
-        """Open an incident, or add a sighting to the one that this credential has."""
+    def open_or_join(self, opening: Opening, also: Sequence[LeakReport] = ()) -> Opened:
+        """Open an incident, or add sightings to the one that this credential has."""
         with self.ledger.transaction() as transaction:
-            return open_or_join(transaction, opening)
+            return open_or_join(transaction, opening, also)
 
     def case(self, incident_id: str) -> Case:
         """

@@ -2,10 +2,12 @@
 From a report to an incident's first facts: identity, title, severity, blast radius. Pure.
 
 Which values are one credential is decided here: the strong digests of the value as it is, else
-the exact version that it matched, else (a report without a value) the ref that was named. A weak
-value identifies nothing, so it only joins reports from the very same place.
+the exact version that it matched, else (a report without a value) the ref that was named. The
+name of a scanner's alert identifies it too. A weak value identifies nothing, so without an alert
+it only joins reports from the very same place.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -23,6 +25,7 @@ from responders.records import Underlying
 from responders.severity import SeverityFacts, SeverityRule, assess
 
 _IDENTIFYING = frozenset({"as_is", "trimmed"})
+_VALUELESS = "it was reported without the value, so nobody knows which credential it is"
 # One value in other clothes: nothing of it is lost, and nothing else is in it.
 _ENCODINGS = frozenset(
     {"base64", "hex", "header", "html_unescaped", "json_string", "unquoted", "url_decoded"}
@@ -36,7 +39,8 @@ def opening_of(report: LeakReport, snapshot: Snapshot, rules: Sequence[SeverityR
     Raises:
         BadInputError: it names neither a value nor a ref.
     """
-    if not report.fingerprints and not report.named_ref:
+    valueless = not report.fingerprints and not report.named_ref
+    if valueless and not report.alert:
         raise BadInputError(
             "The report names neither a value nor a secret.",
             means="Nobody could tell what leaked.",
@@ -55,6 +59,8 @@ def opening_of(report: LeakReport, snapshot: Snapshot, rules: Sequence[SeverityR
             named=bool(report.named_ref),
         ),
     )
+    if valueless:
+        reasons = (_VALUELESS,)
     return Opening(
         report=replace(report, matches=_home_first(report.matches, radius)),
         title=_title(report, radius, where),
@@ -85,8 +91,9 @@ def identities_of(report: LeakReport) -> tuple[str, ...]:
         for match in report.matches
         if match.certainty == "exact" and match.version is not None
     ]
-    if strong or matched:
-        return tuple(dict.fromkeys([*strong, *matched]))
+    alert = [f"alert:{report.alert}"] if report.alert else []
+    if strong or matched or alert:
+        return tuple(dict.fromkeys([*strong, *matched, *alert]))
     if report.named_ref:
         return (f"ref:{report.named_ref}",)
     return (f"weak:{_as_is(report).digest}@{report.where}",)
@@ -144,7 +151,9 @@ def _credential(report: LeakReport) -> Ref:
         return Ref(known)
     if report.fingerprints:
         return credential(_as_is(report).digest[:16])
-    return Ref(report.named_ref)
+    if report.named_ref:
+        return Ref(report.named_ref)
+    return credential("alert:" + hashlib.sha256(report.alert.encode()).hexdigest()[:16])
 
 
 def _as_is(report: LeakReport) -> Fingerprint:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import httpx
 
 from bot.checks.finding import Checked, Outcome
+from bot.checks.graph import check_graph
 from bot.checks.kubernetes import check_kubernetes
 from bot.checks.slack import check_slack
 from bot.checks.vault import check_vault
@@ -19,6 +20,7 @@ def check_everything(parts: GraphParts) -> Iterator[Checked]:
         yield from check_vault(name, parts.connections)
     for name in parts.connections.cluster_names:
         yield from check_kubernetes(name, parts.connections)
+    yield from check_graph(parts.repository, now=parts.now())
     for name in parts.connections.issuer_names:
         yield _check_issuer(name, parts)
     yield from _check_response(parts)

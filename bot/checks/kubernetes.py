@@ -54,6 +54,7 @@ def check_kubernetes(name: str, connections: Connections) -> Iterator[Checked]:
         for group, plural in _REFERENCES:
             if (group, plural) in served:
                 yield _may(api, connection, "list", group, plural, essential=True)
+                yield _may(api, connection, "watch", group, plural, essential=False)
         if settings.mode == "fingerprint":
             for namespace in settings.namespaces or ("",):
                 yield _may(

@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from bot.cli.app import app, configuration
+from bot.cli.following import follow
 from bot.cli.output import print_gaps, print_json, print_table, say, text_from_stdin
+from bot.cli.pictures import write_png, write_svg
 from bot.intake.intake import Seen
 from bot.wiring import GraphParts, graph_parts, intake_of
 from graph.collect import CollectedSource, collect
@@ -36,6 +38,9 @@ RefArgument = Annotated[str, typer.Argument(help="A ref, or a unique part such a
 def collect_command(
     context: typer.Context,
     once: Annotated[bool, typer.Option("--once", help="One run, then end (the default).")] = True,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Follow every source; print changes as they come.")
+    ] = False,
     manifests: Annotated[
         list[Path] | None, typer.Option("--manifests", help="A file or folder of manifests.")
     ] = None,
@@ -45,6 +50,8 @@ def collect_command(
     as_json: AsJson = False,
 ) -> None:
     """Fill the graph from everything configured, or from manifests; print counts and gaps."""
+    if manifests and watch:
+        raise BadInputError("--watch follows what is configured; --manifests are read once.")
     if manifests and not cluster:
         raise BadInputError(
             "--manifests needs --cluster NAME.",
@@ -52,6 +59,9 @@ def collect_command(
             do_now="Add --cluster with the name that these manifests are applied to.",
         )
     parts = graph_parts(configuration(context))
+    if watch:
+        follow(parts, as_json=as_json)
+        return
     started = time.monotonic()
     results = (
         _collect_manifests(parts, manifests, cluster)
@@ -185,6 +195,10 @@ def blast_radius_command(
         bool, typer.Option("--value-stdin", help="Read the leaked value from standard input.")
     ] = False,
     as_json: AsJson = False,
+    svg: Annotated[Path | None, typer.Option("--svg", help="Draw it into this file, too.")] = None,
+    png: Annotated[
+        Path | None, typer.Option("--png", help="The same as a PNG; needs a font on this machine.")
+    ] = None,
 ) -> None:
     """Show what a leaked secret touches: copies, consumers, readers, owners, what it opens."""
     if bool(ref) == value_stdin:
@@ -199,8 +213,13 @@ def blast_radius_command(
         answer = blast_radius(snapshot, [split_key(resolve(snapshot, ref))])
     if as_json:
         print_json(to_json(answer))
-        return
-    _print_blast_radius(answer)
+    else:
+        _print_blast_radius(answer)
+    for file, write in ((svg, write_svg), (png, write_png)):
+        if file is not None:
+            write(answer, file)
+            if not as_json:
+                say(f"The picture is in {file}.")
 
 
 def _of_value(parts: GraphParts, text: str) -> BlastRadius:
@@ -258,4 +277,10 @@ def _print_blast_radius(answer: BlastRadius) -> None:
 
 
 def _gap_rows(gaps: Iterable[Gap]) -> list[tuple[str, str, str]]:
-    return [(f"{gap.source} {gap.scope}", gap.reason, gap.do_now) for gap in gaps]
+    return [(f"{gap.source} {gap.scope}", _with_age(gap), gap.do_now) for gap in gaps]
+
+
+def _with_age(gap: Gap) -> str:
+    if gap.since is None or gap.reason.startswith("Stale since"):
+        return gap.reason
+    return f"{gap.reason} (since {gap.since:%Y-%m-%d %H:%M} UTC)"

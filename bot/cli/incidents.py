@@ -25,7 +25,7 @@ from graph.model import NodeKind
 from graph.queries.search import resolve
 from responders.export import as_json as case_as_json
 from responders.export import markdown
-from responders.incident import IncidentState, LeakReport, Person
+from responders.incident import ApprovalState, Case, IncidentState, LeakReport, Person
 
 _LOOK_SECONDS = 0.3  # between two looks at the rows while a run is followed
 
@@ -204,14 +204,14 @@ def plan_command(
     person: AsPerson = "",
     as_json: AsJson = False,
 ) -> None:
-    """Draft the plan anew from the live graph, show both orders, ask for approval."""
+    """Draft the plan anew from the live graph and show it, with both orders; nothing runs."""
     with response(context) as parts:
         incident_id = parts.desk.find_id(incident)
         plan = parts.desk.plan(incident_id, order=order, person=acting(person) if person else None)
     if as_json:
         print_json(plan)
         return
-    say(f"Plan {plan.hash[:12]} for {incident_id}: playbook {plan.playbook}, {plan.order}")
+    say(f"Plan {plan.hash[:8]} for {incident_id}: playbook {plan.playbook}, {plan.order}")
     for forecast in plan.forecasts:
         say(f"  {forecast.order}: {forecast.sentence}")
     print_table(
@@ -219,6 +219,7 @@ def plan_command(
         ("step", "what", "way back"),
         ((s.id, s.sentence, "undo" if s.reversible else "none") for s in plan.steps),
     )
+    say(f"Nothing has run. To ask for approval: locksmith run {incident_id} --as YOUR-E-MAIL")
 
 
 @app.command("approve")
@@ -228,7 +229,11 @@ def approve_command(
     person: AsPerson = "",
     reason: Annotated[str, typer.Option("--reason", help="Why.")] = "",
 ) -> None:
-    """Approve the plan as it stands now; with the quorum reached, it may run."""
+    """
+    Approve the plan as it stands now; with the last vote that is needed it runs, here.
+
+    Look at it first: locksmith incident show ID. Exits with 1 where the run stopped.
+    """
     _vote(context, incident, person, approve=True, reason=reason)
 
 
@@ -249,7 +254,11 @@ def run_command(
     incident: IncidentArgument,
     person: AsPerson = "",
 ) -> None:
-    """Ask for approval if nobody did; run the approved plan here and follow it to its end."""
+    """
+    Ask for approval if nobody did; run the approved plan here and follow it to its end.
+
+    Exits with 1 where the run stopped before its end, with 4 where it may not run.
+    """
     with response(context, launch=True) as parts:
         incident_id = parts.desk.find_id(incident)
         case = parts.desk.case(incident_id)
@@ -262,9 +271,15 @@ def run_command(
             raise RefusedError(
                 f"{incident_id} waits for approval.",
                 means="Nothing changes without it.",
-                do_now=case.next_action,
+                do_now=f"{case.next_action} Or: locksmith approve {incident_id} --as YOUR-E-MAIL",
             )
-        _follow(parts, incident_id)
+        if case.state != IncidentState.RUNNING:
+            raise RefusedError(
+                f"{incident_id} is {case.state}: there is no approved run to go on with.",
+                means="Nothing was changed.",
+                do_now=case.next_action + _ways_on(case),
+            )
+        follow(parts, incident_id)
 
 
 def _vote(context: typer.Context, incident: str, email: str, *, approve: bool, reason: str) -> None:
@@ -278,13 +293,19 @@ def _vote(context: typer.Context, incident: str, email: str, *, approve: bool, r
                 do_now=f"Ask first: locksmith run {incident_id} --as YOUR-E-MAIL",
             )
         decided = parts.desk.vote(case.approval.id, person, approve=approve, reason=reason)
-        say(f"{incident_id}: {decided.state} ({len(decided.votes)} of {decided.needed})")
-        if approve and decided.state == "approved":
-            _follow(parts, incident_id)
+        agreed = sum(each.approve for each in decided.votes)
+        say(f"{incident_id}: {decided.state} ({agreed} of {decided.needed} approvals)")
+        if approve and decided.state is ApprovalState.APPROVED:
+            follow(parts, incident_id)
 
 
-def _follow(parts: ResponseParts, incident_id: str) -> None:
-    """Print each step as it changes, until the run is over or stands still."""
+def follow(parts: ResponseParts, incident_id: str) -> None:
+    """
+    Print each step as it changes, until the run is over or stands still.
+
+    Raises:
+        typer.Exit: code 1, the run stopped before its end.
+    """
     shown: dict[str, str] = {}
     while True:
         case = parts.desk.case(incident_id)
@@ -293,7 +314,17 @@ def _follow(parts: ResponseParts, incident_id: str) -> None:
             if progress.sentence and shown.get(progress.step.id) != line:
                 shown[progress.step.id] = line
                 say(line)
-        if case.state != IncidentState.RUNNING:
+        closing = case.state == IncidentState.VERIFIED and parts.desk.gate(incident_id).open
+        if case.state != IncidentState.RUNNING and not closing:
             break
         time.sleep(_LOOK_SECONDS)
-    say(f"{incident_id} is {case.state}. {case.next_action}")
+    say(f"{incident_id} is {case.state}. {case.next_action}{_ways_on(case)}")
+    if case.state == IncidentState.STOPPED:
+        raise typer.Exit(1)
+
+
+def _ways_on(case: Case) -> str:
+    """Name the commands that go on with a run that stands still."""
+    if case.state != IncidentState.STOPPED:
+        return ""
+    return f" Then: locksmith retry {case.id} (or: confirm, skip, undo; each has --help)."

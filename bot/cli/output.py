@@ -12,7 +12,8 @@ from graph.errors import BadInputError
 
 MOST_FROM_STDIN = 4 * 1024 * 1024  # characters
 
-console = Console(highlight=False, soft_wrap=True)
+_WIDE = 1000  # columns in a file or a pipe: a folded ref would be found by no grep
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
 
 
 def print_json(value: object) -> None:

@@ -9,7 +9,7 @@ words that people typed beside it have the value taken out.
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -64,10 +64,32 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What intake made of a text; `remark` says what it did not look at ("" if nothing)."""
+    """What intake made of a text; `remark`: what it did not look at, or could not ask ("")."""
 
     reports: tuple[LeakReport, ...] = ()
     remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """
+    One value, looked at: its digests, where it is stored, what our issuers say of it.
+
+    `issued`: one of our issuers knows it. `unasked` says which could not be asked, by source.
+    """
+
+    fingerprints: tuple[Fingerprint, ...]
+    matches: tuple[Match, ...]
+    detector: str
+    detector_name: str
+    facts: Mapping[str, str | tuple[str, ...]]
+    issued: bool
+    unasked: Mapping[str, str]
+
+    @property
+    def ours(self) -> bool:
+        """It is stored here, or was issued here."""
+        return bool(self.matches) or self.issued
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +133,7 @@ class Intake:
         if not found and vouched:
             guesses = self._guesses(kept)
             found = self._indexed_words(kept) or (guesses if len(guesses) == 1 else [])
-        return Taken(self._reports(found, seen), remark)
+        return self._taken(found, seen, remark)
 
     def from_value(self, text: str, seen: Seen) -> Taken:
         """Report what somebody handed over as the value; unknown kinds are taken as they are."""
@@ -119,11 +141,39 @@ class Intake:
         found = self._found(kept) or self._indexed_words(kept)
         if not found and kept.strip():
             found = [_Found(SecretValue(kept.strip()), GENERIC, "Unknown credential")]
-        return Taken(self._reports(found, seen), remark)
+        return self._taken(found, seen, remark)
 
     def from_name(self, ref: str, seen: Seen) -> LeakReport:
         """Report a secret by its ref, without a value."""
         return self._report(self._scrubbed(seen, []), "named", "Reported by name", named_ref=ref)
+
+    def fingerprints(self, value: SecretValue) -> tuple[Fingerprint, ...]:
+        """Take a value's digests; a whole report of a scanner is grouped by them."""
+        return self._fingerprinter.of_leaked(value)
+
+    def weigh(
+        self,
+        value: SecretValue,
+        marks: tuple[Fingerprint, ...],
+        *,
+        detector: str,
+        detector_name: str,
+        learn: bool,
+    ) -> Weighed:
+        """
+        Look at one value that a scanner found and called `detector`.
+
+        `marks` are its digests; `learn` False keeps what an issuer says out of the graph.
+        """
+        return self._weighed(_Found(value, detector, detector_name), marks, learn=learn)
+
+    def inside(self, text: SecretValue) -> tuple[SecretValue, ...]:
+        """Find the secrets in a stretch of text that a scanner gave for one."""
+        return tuple(each.value for each in self._found(_bounded(text.reveal())[0]))
+
+    def clean(self, seen: Seen) -> Seen:
+        """Take whatever a detector finds out of the words of a report."""
+        return self._scrubbed(seen, [])
 
     def holds_secret(self, text: str) -> bool:
         """Tell whether a detector finds anything: for text that was meant as something else."""
@@ -159,9 +209,10 @@ class Intake:
         # The whole text comes first and wins: a DSN is one leak, not one for each of its words.
         return found[:1] if found and len(found[0].value) == len(text.strip()) else found
 
-    def _reports(self, found: list[_Found], seen: Seen) -> tuple[LeakReport, ...]:
+    def _taken(self, found: list[_Found], seen: Seen, remark: str) -> Taken:
         clean = self._scrubbed(seen, found)
         reports: list[LeakReport] = []
+        unasked: dict[str, str] = {}
         known: set[str] = set()
         for each in found:
             marks = self._fingerprinter.of_leaked(each.value)
@@ -171,31 +222,44 @@ class Intake:
             if digests & known:
                 continue
             known |= digests
-            matches = self._index.find(mark for mark in marks if not mark.weak)
-            said = self._ask_issuers(each)
-            known_kind = said is not None and said.detector != GENERIC
-            kind = said if said is not None and known_kind else each
-            facts = _facts(said) if said is not None else {}
+            weighed = self._weighed(each, marks)
+            unasked |= weighed.unasked
             reports.append(
                 self._report(
                     clean,
-                    kind.detector,
-                    kind.detector_name,
+                    weighed.detector,
+                    weighed.detector_name,
                     marks=marks,
-                    matches=matches,
-                    facts=facts,
+                    matches=weighed.matches,
+                    facts=weighed.facts,
                 )
             )
-        return tuple(reports)
+        remarks = [remark, *unasked.values()]
+        return Taken(tuple(reports), " ".join(each for each in remarks if each))
 
-    def _ask_issuers(self, found: _Found) -> Identified | None:
+    def _weighed(
+        self, found: _Found, marks: tuple[Fingerprint, ...], *, learn: bool = True
+    ) -> Weighed:
+        said = self._ask_issuers(found, learn=learn)
+        kind = said if said is not None and said.detector != GENERIC else found
+        return Weighed(
+            fingerprints=marks,
+            matches=self._index.find(mark for mark in marks if not mark.weak),
+            detector=kind.detector,
+            detector_name=kind.detector_name,
+            facts=_facts(said) if said is not None else {},
+            issued=said is not None and said.credential is not None,
+            unasked=_unasked(said),
+        )
+
+    def _ask_issuers(self, found: _Found, *, learn: bool) -> Identified | None:
         """Ask our own issuers what the value is; they may be down, the report is made anyway."""
         try:
             said = self._identify(found.value)
         except LocksmithError as error:
             log.warning("credential.not_identified", problem=error.happened)
             return None
-        if said.credential is not None and (said.nodes or said.edges):
+        if learn and said.credential is not None and (said.nodes or said.edges):
             self._index.merge(
                 Observation(
                     source=f"identified/{said.credential}",
@@ -205,6 +269,23 @@ class Intake:
                 now=self._clock(),
             )
         return said
+
+    def report_of(
+        self, seen: Seen, weighed: Weighed, *, alert: str = "", once: str = ""
+    ) -> LeakReport:
+        """Report what was weighed, in words that were cleaned. See `LeakReport` for the names."""
+        return replace(
+            self._report(
+                seen,
+                weighed.detector,
+                weighed.detector_name,
+                marks=weighed.fingerprints,
+                matches=weighed.matches,
+                facts=weighed.facts,
+            ),
+            alert=alert,
+            once=once,
+        )
 
     def _report(
         self,
@@ -265,7 +346,19 @@ def _facts(said: Identified) -> dict[str, str | tuple[str, ...]]:
             facts[name] = str(fact).lower() if isinstance(fact, bool) else str(fact)
     if said.credential is not None:
         facts["credential"] = said.credential
+    if said.credential is None and said.gaps:
+        facts["not_known"] = tuple(_unasked(said).values())
     return facts
+
+
+def _unasked(said: Identified | None) -> dict[str, str]:
+    """Say which issuers could not be asked, by source, unless another one knew the value."""
+    if said is None or said.credential is not None:
+        return {}
+    return {
+        gap.source: f"{gap.reason} {gap.do_now} Then report it again.".replace("  ", " ")
+        for gap in said.gaps
+    }
 
 
 def _bounded(text: str) -> tuple[str, str]:

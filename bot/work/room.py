@@ -4,7 +4,7 @@ What the worker's errands work with, and the few ways in which they answer a per
 `Desk` is what they need of `responders.desk.IncidentDesk`; the same core serves the command line.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,7 +28,7 @@ from responders.incident import (
 
 
 class Opened(Protocol):
-    """What became of a report: `outcome` is opened, joined or reopened."""
+    """What became of a report: `outcome` is opened, joined, reopened or known."""
 
     @property
     def incident_id(self) -> str:
@@ -54,7 +54,7 @@ class Gate(Protocol):
 class Desk(Protocol):
     """The one core for Slack, the command line and the web. All raise LocksmithError."""
 
-    def report(self, report: LeakReport) -> Opened: ...
+    def report(self, report: LeakReport, also: Sequence[LeakReport] = ()) -> Opened: ...
     def plan(
         self, incident_id: str, order: str | None = None, *, person: Person | None = None
     ) -> Plan: ...

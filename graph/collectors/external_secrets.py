@@ -36,12 +36,12 @@ class ExternalSecretsCollector(Collector):
     permissions: ClassVar[tuple[Permission, ...]] = (
         Permission(
             "kubernetes",
-            f'apiGroups: ["{GROUP}"], resources: {list(_PLURALS)}, verbs: ["list"]',
+            f'apiGroups: ["{GROUP}"], resources: {list(_PLURALS)}, verbs: ["list", "watch"]',
             "To follow a secret from its store to its copies in the cluster.",
         ),
         Permission(
             "kubernetes",
-            'apiGroups: [""], resources: ["namespaces"], verbs: ["list"]',
+            'apiGroups: [""], resources: ["namespaces"], verbs: ["list", "watch"]',
             "To tell which namespaces a ClusterExternalSecret selects.",
         ),
     )

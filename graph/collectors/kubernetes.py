@@ -9,20 +9,15 @@ Which fields name a Secret is in `graph/kubernetes/references.py`.
 Source: the Kubernetes API reference.
 """
 
-import base64
-import binascii
 from collections.abc import Iterator
 from typing import ClassVar
 
 from graph.collector import CollectContext, Collector, Permission
-from graph.fields import Object, name_of, namespace_of, pairs
-from graph.fingerprints import Fingerprinter
 from graph.gathered import Gathered
 from graph.kubernetes.inventory import Inventory
 from graph.kubernetes.listing import Listing
-from graph.model import Observation, StoredFingerprint
-from graph.refs import k8s
-from graph.secret_value import SecretValue
+from graph.kubernetes.reduced import reduced, stored_fingerprints
+from graph.model import Observation
 
 # (plural, the API groups that may serve it, newest first)
 _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -49,18 +44,19 @@ class KubernetesCollector(Collector):
     """Reads every configured cluster."""
 
     name: ClassVar[str] = "kubernetes"
+    by_namespace: ClassVar[bool] = True
     permissions: ClassVar[tuple[Permission, ...]] = (
         *(
             Permission(
                 "kubernetes",
-                f'apiGroups: ["{groups[0]}"], resources: ["{plural}"], verbs: ["list"]',
+                f'apiGroups: ["{groups[0]}"], resources: ["{plural}"], verbs: ["list", "watch"]',
                 "To see who uses which Secret, and who owns it.",
             )
             for plural, groups in _KINDS
         ),
         Permission(
             "kubernetes",
-            'apiGroups: [""], resources: ["secrets"], verbs: ["list"] (fingerprint mode only)',
+            'apiGroups: [""], resources: ["secrets"], verbs: ["list", "watch"] (fingerprint mode)',
             "To recognise a leaked value; per namespace where `namespaces` is set.",
         ),
     )
@@ -83,28 +79,9 @@ class KubernetesCollector(Collector):
         if settings.mode == "fingerprint":
             for namespace in settings.namespaces or ("",):
                 for secret in listing.objects("secrets", "", namespace=namespace):
-                    inventory.add(secret)
-                    if context.fingerprinter is not None:
-                        gathered.fingerprints += _fingerprints(
-                            secret, cluster, context.fingerprinter
-                        )
+                    small = reduced(secret, context.fingerprinter)
+                    inventory.add(small)
+                    gathered.fingerprints += stored_fingerprints(small, cluster)
         listing.finish()
         inventory.finish()
         yield gathered.observation()
-
-
-def _fingerprints(
-    secret: Object, cluster: str, fingerprinter: Fingerprinter
-) -> Iterator[StoredFingerprint]:
-    ref = k8s(cluster, namespace_of(secret), "Secret", name_of(secret))
-    for key, encoded in pairs(secret, "data").items():
-        for fingerprint in fingerprinter.of_stored(_value(encoded)):
-            yield StoredFingerprint(fingerprint, ref, key)
-
-
-def _value(encoded: str) -> SecretValue:
-    """Decode one value; what is not text leaks as the base64 that it is stored as."""
-    try:
-        return SecretValue(base64.b64decode(encoded, validate=True).decode())
-    except (binascii.Error, UnicodeDecodeError):
-        return SecretValue(encoded)

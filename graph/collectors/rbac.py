@@ -28,7 +28,7 @@ class RbacCollector(Collector):
     permissions: ClassVar[tuple[Permission, ...]] = (
         Permission(
             "kubernetes",
-            f'apiGroups: ["{GROUP}"], resources: {list(_PLURALS)}, verbs: ["list"]',
+            f'apiGroups: ["{GROUP}"], resources: {list(_PLURALS)}, verbs: ["list", "watch"]',
             "To say who could have read a leaked secret.",
         ),
     )

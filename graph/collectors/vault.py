@@ -17,7 +17,7 @@ from graph.errors import AccessDeniedError
 from graph.gathered import Gathered
 from graph.model import Observation
 from graph.vault.access import VaultAccess
-from graph.vault.mounts import KvSecret, SecretReader, kv_mounts
+from graph.vault.mounts import KvSecret, Remembered, SecretReader, kv_mounts
 from graph.vault_api import stanza
 
 
@@ -46,8 +46,16 @@ class VaultCollector(Collector):
         Permission("vault", stanza("sys/policies/acl/*", "read"), "To tell who can read a secret."),
         Permission("vault", stanza("sys/auth", "read"), "To find the auth methods with roles."),
         Permission("vault", stanza("auth/+/role", "list"), "To tell which roles have a policy."),
-        Permission("vault", stanza("auth/+/role/+", "read"), "To tell which roles have a policy."),
+        Permission(
+            "vault",
+            stanza("auth/+/role/+", "read", "list"),  # "+" takes the end of a list for a name
+            "To tell which roles have a policy.",
+        ),
     )
+
+    def __init__(self) -> None:
+        # By source and mount, for each way of fingerprinting: what a next look need not read again.
+        self._remembered: dict[tuple[str, str, object], Remembered] = {}
 
     def sources(self, context: CollectContext) -> tuple[str, ...]:
         return tuple(f"{self.name}/{store}" for store in context.connections.vault_names)
@@ -61,11 +69,13 @@ class VaultCollector(Collector):
         mounts = kv_mounts(access, settings.mounts)
         for mount in mounts:
             gathered = Gathered(f"{source}/{mount}", "")
+            fingerprinter = context.fingerprinter if settings.fingerprint else None
             reader = SecretReader(
                 store,
                 gathered,
                 connections=context.connections,
-                fingerprinter=context.fingerprinter if settings.fingerprint else None,
+                fingerprinter=fingerprinter,
+                remembered=self._remembered.setdefault((source, mount, fingerprinter), {}),
                 now=datetime.now(UTC),  # which versions are live is a fact of this very look
             )
             try:

@@ -1,67 +1,63 @@
 """
-Who holds which power over Secrets: bindings joined with roles, as `can_read` edges.
+Who holds which power over Secrets: bindings joined with roles, as `can_read` and `opens` edges.
 
-An edge leads from the subject to the Secret where the rule names it, to the namespace where a
-RoleBinding grants it, to the cluster where a ClusterRoleBinding does; a rule that is bound
-cluster-wide but limited by resourceNames has these as `names` on its edge. So the readers of one
-Secret are three look-ups, and never a scan of all bindings.
+A `can_read` edge leads from the subject to the Secret where the rule names it, to the namespace
+where a RoleBinding grants it, to the cluster where a ClusterRoleBinding does; a rule that is bound
+cluster-wide but limited by resourceNames has these as `names` on its edge. An `opens` edge says
+whose rights the subject can take over, with `target`: one account, user or group, or all of a
+namespace or cluster. So the readers of one Secret are a few look-ups and never a scan of all
+bindings; who can become whom is followed when somebody asks (`graph/queries/identities.py`).
 
-Besides its own powers a subject has those of every account, user and group that it can become: by
-a minted token, by impersonation, by a pod that runs as the account. That is followed to the end,
-shortest way first, and only where it adds something.
-
-A group's members live in the identity provider: the cluster does not know them. Pure.
+`kind` of an edge is a word of `detours.py`; `running`: only what pods that run there hold. A
+group's members live in the identity provider: the cluster does not know them. Pure.
 """
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import replace
 
 from graph import refs
 from graph.fields import Object, entries, group_of, name_of, namespace_of, text
 from graph.gathered import Gathered
+from graph.kubernetes.detours import (
+    ACCOUNT,
+    ALWAYS,
+    DIRECT,
+    NODE,
+    STORE,
+    USER,
+    USERS_GROUP,
+)
 from graph.kubernetes.rbac import (
     GROUP,
     Power,
     PowerKind,
     aggregated,
+    circles,
     powers,
     roles_by_name,
     rules_of,
 )
+from graph.kubernetes.two_rights import Grant, Holder, by_two_rights
 from graph.model import AttributeValue, EdgeKind, NodeKind
 from graph.refs import Ref
 
 _ACCOUNT = "system:serviceaccount:"
-_ANY_ACCOUNT = "system:serviceaccounts"
-
-
-@dataclass(frozen=True, slots=True)
-class _Grant:
-    """A power in a place: `namespace` is "" for the whole cluster."""
-
-    power: Power
-    namespace: str
-    path: tuple[Ref, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """One edge to be: `head` with its `names`."""
-
-    head: Ref
-    names: tuple[str, ...]
-    verb: str
-    path: tuple[Ref, ...]
-    note: str
-
-
-@dataclass(slots=True)
-class _Holder:
-    """A subject with all its grants, and the ways they open."""
-
-    grants: list[_Grant] = field(default_factory=list)
-    ways: list[_Way] = field(default_factory=list)
+_SHOWN = 5  # names in a gap; the rest is counted
+# Operators whose accounts read Secrets by design, by a part of the account's name.
+_OPERATORS = (
+    "argocd",
+    "cert-manager",
+    "external-secrets",
+    "helm-controller",
+    "kube-state-metrics",
+    "kustomize-controller",
+    "kyverno",
+    "reloader",
+    "sealed-secrets",
+    "secrets-store-csi-driver",
+    "vault-secrets-operator",
+    "velero",
+)
 
 
 class Grants:
@@ -74,10 +70,11 @@ class Grants:
         self._namespace = namespace
         self._live = live
         self._cluster_roles: list[Object] = []
+        self._gathering: set[str] = set()
         self._roles: dict[tuple[str, str], tuple[Power, ...]] = {}
         self._bindings: list[tuple[str, str, str, Object, tuple[Object, ...]]] = []
-        self._holders: dict[Ref, _Holder] = {}
-        self._accounts: dict[str, set[Ref]] = {}  # by namespace, those that hold something
+        self._holders: dict[Ref, Holder] = {}
+        self._odd: dict[str, list[str]] = {}
 
     def add(self, obj: Object) -> bool:
         """Take one object; False where it is neither role nor binding."""
@@ -106,16 +103,25 @@ class Grants:
             if self._live
             else aggregated(roles)
         )
+        self._gathering = {name for name, role in roles.items() if "aggregationRule" in role}
         for name in roles:
             self._roles["", name] = powers(rules[name])
             self._policy("ClusterRole", "", name)
+        for circle in circles(roles):
+            self._note_odd("ClusterRoles that gather each other in a circle", " and ".join(circle))
         for binding in self._bindings:
             self._bind(*binding)
         for subject, holder in self._holders.items():
-            self._own_ways(subject, holder)
-        for subject, holder in self._holders.items():
-            self._borrowed_ways(subject, holder)
+            plain = {(grant.path, grant.namespace) for grant in holder.grants if _reads_all(grant)}
+            for grant in [*holder.grants, *by_two_rights(holder, self._rights)]:
+                reaches = grant.power.kind is PowerKind.REACHES
+                # Where the same rule path reads the place directly, a detour adds nothing.
+                if not (reaches and (grant.path, grant.namespace) in plain):
+                    self._connect(subject, grant)
         self._always_allowed()
+        for what, names in self._odd.items():
+            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            self._gathered.miss(f"rbac of {self._gathered.cluster}", _sentence(what, names, more))
 
     def _bind(
         self, kind: str, place: str, name: str, role: Object, subjects: tuple[Object, ...]
@@ -126,158 +132,99 @@ class Grants:
         attributes: dict[str, AttributeValue] = {"role_missing": True} if found is None else {}
         self._gathered.define(binding, NodeKind.BINDING, **attributes)
         self._gathered.place(binding, place)
+        if found is None:
+            self._note_odd("Bindings to a role that does not exist, which give nothing", binding)
         home = "" if of_cluster else place
         policy = refs.k8s(self._gathered.cluster, home, text(role, "kind") or "Role", role_name)
         for entry in subjects:
-            subject = self._subject(entry, place)
+            subject = self._subject(entry, place, binding)
             if subject is None or not found:
                 continue
-            holder = self._holders.setdefault(subject, _Holder())
+            holder = self._holders.setdefault(subject, Holder())
             path = (binding, policy)
+            if of_cluster and role_name in self._gathering:
+                holder.gathering.append((place, path))
             for power in found:
                 if not (power.cluster_only and place):
-                    holder.grants.append(_Grant(power, place, path))
+                    holder.grants.append(Grant(power, place, path))
 
-    def _subject(self, entry: Object, place: str) -> Ref | None:
+    def _subject(self, entry: Object, place: str, binding: Ref) -> Ref | None:
         kind, name = text(entry, "kind"), text(entry, "name")
         namespace = ""
-        if kind == "User" and name.startswith(_ACCOUNT):  # the same identity, spelled out
-            namespace, _, name = name.removeprefix(_ACCOUNT).partition(":")
-            kind = "ServiceAccount"
-        elif kind == "ServiceAccount":
-            namespace = text(entry, "namespace") or place
-            if not namespace:  # in a ClusterRoleBinding such a subject never applies
-                return None
-        if kind not in {"User", "Group", "ServiceAccount"} or not name:
-            return None
-        subject = refs.k8s(self._gathered.cluster, namespace, kind, name)
         if kind == "ServiceAccount":
+            namespace = text(entry, "namespace") or place
+            if not namespace:
+                self._note_odd(
+                    "ServiceAccounts without a namespace, to which a ClusterRoleBinding never"
+                    " applies",
+                    f"{name} in {binding}",
+                )
+                return None
+        if kind not in {USER, USERS_GROUP, ACCOUNT} or not name:
+            return None
+        if not name.isascii():
+            self._note_odd("Subjects whose name may look like another one", f"{name} in {binding}")
+        subject = self._named(kind, namespace, name)
+        if "/ServiceAccount/" in subject:
             self._gathered.refer(subject, NodeKind.SUBJECT)
-            self._gathered.place(subject, namespace)
-            self._accounts.setdefault(namespace, set()).add(subject)
+            self._gathered.place(subject, refs.parse(subject).path[1])
+            operator = next((one for one in _OPERATORS if one in name), "")
+            if operator:
+                self._gathered.note(subject, operator=operator)
         else:
             self._gathered.define(subject, NodeKind.SUBJECT)
         return subject
 
-    def _own_ways(self, subject: Ref, holder: _Holder) -> None:
-        for grant in holder.grants:
-            power = grant.power
-            if power.kind is PowerKind.READS:
-                for way in self._heads(grant):
-                    holder.ways.append(way)
-                    self._connect(subject, way, direct=True)
-            elif power.kind is PowerKind.REACHES:
-                way = self._detour(grant.namespace, power.verb, grant.path, power.note)
-                holder.ways.append(way)
-                self._connect(subject, way, direct=False)
-        for way in self._by_changing_roles(holder):
-            holder.ways.append(way)
-            self._connect(subject, way, direct=False)
+    def _named(self, kind: str, namespace: str, name: str) -> Ref:
+        """Name a subject; a user who is spelled like an account is that account."""
+        if kind == USER and name.startswith(_ACCOUNT):
+            home, _, account = name.removeprefix(_ACCOUNT).partition(":")
+            if home and account:
+                return refs.k8s(self._gathered.cluster, home, ACCOUNT, account)
+        return refs.k8s(self._gathered.cluster, namespace, kind, name)
 
-    def _heads(self, grant: _Grant) -> Iterator[_Way]:
+    def _connect(self, subject: Ref, grant: Grant) -> None:
         power = grant.power
-        if grant.namespace and power.names:
-            for name in power.names:
-                head = self._gathered.refer_secret(grant.namespace, name)
-                yield _Way(head, (), power.verb, grant.path, power.note)
-        else:
+        if power.kind is PowerKind.BECOMES:
+            self._becomes(subject, grant)
+        elif power.kind is PowerKind.READS:
             head = self._place(grant.namespace)
-            yield _Way(head, power.names, power.verb, grant.path, power.note)
-
-    def _by_changing_roles(self, holder: _Holder) -> Iterator[_Way]:
-        """Find who may give himself any right: two powers, which are harmless one by one."""
-        parts = [grant for grant in holder.grants if grant.power.kind is PowerKind.PART]
-        writes = [grant for grant in parts if grant.power.verb == "write"]
-        for first in parts:
-            verb, resource = first.power.verb, first.power.target
-            if verb == "bind" and self._worth_binding(first):
-                wanted = {"rolebindings", "clusterrolebindings"}
-                note = "Can bind itself to a role that reads Secrets."
-            elif verb == "escalate":
-                wanted = {resource}
-                note = "Can write any right into a role."
+            if grant.namespace and power.names:
+                for name in power.names:
+                    head = self._gathered.refer_secret(grant.namespace, name)
+                    self._reads(subject, head, replace(grant, power=replace(power, names=())))
             else:
-                continue
-            for second in writes:
-                # A cluster-wide grant holds in every namespace, never the other way round.
-                fits = not first.namespace or second.namespace in {"", first.namespace}
-                fits = fits and second.power.target in wanted
-                if second.power.target == "clusterrolebindings" and second.namespace:
-                    fits = False
-                if fits:
-                    place = first.namespace or second.namespace
-                    path = tuple(dict.fromkeys((*first.path, *second.path)))
-                    yield self._detour(place, f"{verb} {resource}", path, note)
+                self._reads(subject, head, grant)
+        elif power.kind is PowerKind.REACHES:
+            self._reads(subject, self._place(grant.namespace), grant)
 
-    def _worth_binding(self, grant: _Grant) -> bool:
-        """Look whether the roles that may be bound disclose anything, where they are named."""
-        place = grant.namespace if grant.power.target == "roles" else ""
-        return not grant.power.names or any(
-            power.kind is not PowerKind.PART
-            for name in grant.power.names
-            for power in self._roles.get((place, name), ())
+    def _reads(self, subject: Ref, head: Ref, grant: Grant) -> None:
+        power = grant.power
+        direct = power.kind is PowerKind.READS and power.way in {DIRECT, ALWAYS}
+        self._gathered.connect(
+            subject, head, EdgeKind.CAN_READ, direct=direct, **_said(power, grant.path)
         )
 
-    def _borrowed_ways(self, subject: Ref, holder: _Holder) -> None:
-        """Walk through the identities that the subject can become, nearest first."""
-        known = {way.head for way in holder.ways if not way.names}
-        seen = {subject}
-        start: tuple[Ref, ...] = ()
-        queue = deque([(holder, start)])
-        while queue and self._gathered.store() not in known:
-            current, path = queue.popleft()
-            for grant in current.grants:
-                if grant.power.kind is not PowerKind.BECOMES:
-                    continue
-                for other in self._identities(grant):
-                    if other in seen:
-                        continue
-                    seen.add(other)
-                    way_here = (*path, *grant.path, other)
-                    self._take_over(subject, other, way_here, grant.power, known)
-                    queue.append((self._holders[other], way_here))
+    def _becomes(self, subject: Ref, grant: Grant) -> None:
+        """Say whose rights can be taken over: one by one where the rule names them."""
+        power = grant.power
+        said = {**_said(power, grant.path), "target": power.target, "direct": False}
+        one_by_one = power.names and (grant.namespace or power.target != ACCOUNT)
+        heads = [self._place(grant.namespace)]
+        if one_by_one:
+            said.pop("names", None)
+            home = grant.namespace if power.target == ACCOUNT else ""
+            heads = [self._named(power.target, home, name) for name in power.names]
+            for head in heads:
+                self._gathered.refer(head, NodeKind.SUBJECT)
+        for head in heads:
+            if head != subject:
+                self._gathered.connect(subject, head, EdgeKind.OPENS, **said)
 
-    def _take_over(
-        self, subject: Ref, other: Ref, path: tuple[Ref, ...], power: Power, known: set[Ref]
-    ) -> None:
-        cluster = self._gathered.store()
-        for way in self._holders[other].ways:
-            inside = refs.namespace_of(way.head)
-            if way.head in known or cluster in known or inside in known:
-                continue
-            if not way.names:
-                known.add(way.head)
-            note = f"Can act as {other}: {power.verb}."
-            taken = _Way(way.head, way.names, way.verb, (*path, *way.path), note)
-            self._connect(subject, taken, direct=False)
-
-    def _identities(self, grant: _Grant) -> Iterable[Ref]:
-        """List the subjects with grants of their own that this power makes available."""
-        power, cluster = grant.power, self._gathered.cluster
-        if power.target == "ServiceAccount":
-            places = [grant.namespace] if grant.namespace else list(self._accounts)
-            found = {one for place in places for one in self._accounts.get(place, ())}
-            found &= self._holders.keys()
-            groups = [_ANY_ACCOUNT, *(f"{_ANY_ACCOUNT}:{place}" for place in places)]
-            implied = [refs.k8s(cluster, "", "Group", group) for group in groups]
-            if power.names:
-                wanted = {
-                    refs.k8s(cluster, place, "ServiceAccount", name)
-                    for place in places
-                    for name in power.names
-                }
-                found &= wanted
-            return sorted(found) + [one for one in implied if one in self._holders]
-        kind = f"k8s://{refs.encode(cluster)}/-/{power.target}/"
-        names = {refs.encode(name) for name in power.names}
-        return sorted(
-            ref
-            for ref in self._holders
-            if ref.startswith(kind) and (not names or ref.removeprefix(kind) in names)
-        )
-
-    def _detour(self, namespace: str, verb: str, path: tuple[Ref, ...], note: str) -> _Way:
-        return _Way(self._place(namespace), (), verb, path, note)
+    def _rights(self, kind: str, home: str, name: str) -> tuple[Ref, tuple[Power, ...]]:
+        """Find a role by its name: what it gives towards Secrets."""
+        role = refs.k8s(self._gathered.cluster, home, kind, name)
+        return role, self._roles.get((home, name), ())
 
     def _place(self, namespace: str) -> Ref:
         if not namespace:
@@ -286,32 +233,53 @@ class Grants:
         self._gathered.refer(home, NodeKind.NAMESPACE)
         return home
 
-    def _connect(self, subject: Ref, way: _Way, *, direct: bool) -> None:
-        extra: Mapping[str, AttributeValue] = {"names": way.names} if way.names else {}
-        self._gathered.connect(
-            subject,
-            way.head,
-            EdgeKind.CAN_READ,
-            verb=way.verb,
-            direct=direct,
-            path=tuple(str(ref) for ref in way.path),
-            note=way.note,
-            **extra,
-        )
-
     def _policy(self, kind: str, namespace: str, name: str) -> None:
         ref = refs.k8s(self._gathered.cluster, namespace, kind, name)
         self._gathered.define(ref, NodeKind.POLICY)
         self._gathered.place(ref, namespace)
 
+    def _note_odd(self, what: str, name: str) -> None:
+        self._odd.setdefault(what, []).append(name)
+
     def _always_allowed(self) -> None:
         """Add who reads Secrets without any rule: the API server asks no rule for these."""
         if not self._live:
             return
-        for group, verb, direct, note in (
-            ("system:masters", "*", True, "Always allowed; no rule can take it away."),
-            ("system:nodes", "get", False, "Each kubelet reads what the pods of its node mount."),
-        ):
-            subject = refs.k8s(self._gathered.cluster, "", "Group", group)
+        masters = self._named(USERS_GROUP, "", "system:masters")
+        nodes = self._named(USERS_GROUP, "", "system:nodes")
+        for subject in (masters, nodes):
             self._gathered.define(subject, NodeKind.SUBJECT)
-            self._connect(subject, self._detour("", verb, (), note), direct=direct)
+        note = "Always allowed; no rule can take it away."
+        reads = Power(PowerKind.READS, "*", note=note, way=ALWAYS)
+        self._reads(masters, self._place(""), Grant(reads, "", ()))
+        for target in (ACCOUNT, STORE):
+            lent = replace(reads, kind=PowerKind.BECOMES, target=target)
+            self._becomes(masters, Grant(lent, "", ()))
+        note = "Each kubelet reads what the pods of its node mount, and mints their tokens."
+        mounted = Power(PowerKind.REACHES, "get", note=note, way=NODE, running=True)
+        self._reads(nodes, self._place(""), Grant(mounted, "", ()))
+        minted = replace(mounted, kind=PowerKind.BECOMES, target=ACCOUNT)
+        self._becomes(nodes, Grant(minted, "", ()))
+
+
+def _said(power: Power, path: Iterable[Ref]) -> dict[str, AttributeValue]:
+    said: dict[str, AttributeValue] = {
+        "verb": power.verb,
+        "path": tuple(str(ref) for ref in path),
+        "note": power.note,
+        "kind": power.way,
+    }
+    if power.names:
+        said["names"] = power.names
+    if power.running:
+        said["running"] = True
+    return said
+
+
+def _reads_all(grant: Grant) -> bool:
+    power = grant.power
+    return power.kind is PowerKind.READS and power.way == DIRECT and not power.names
+
+
+def _sentence(what: str, names: list[str], more: str) -> str:
+    return f"{what}: {', '.join(names[:_SHOWN])}{more}."

@@ -7,7 +7,7 @@ they are, never what they say), service accounts, workloads, Ingress and Gateway
 Secrets are in `syncs.py`, roles and bindings in `rbac.py`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from graph import refs
 from graph.fields import (
@@ -23,8 +23,16 @@ from graph.fields import (
 )
 from graph.gathered import Gathered
 from graph.kubernetes.references import Reference, pull_secrets
-from graph.kubernetes.reload import STAKATER, pick_up
-from graph.kubernetes.workloads import Carrier, SecretFacts, carrier_of, connect_carriers
+from graph.kubernetes.reload import STAKATER
+from graph.kubernetes.uses import Vaults, connect_use
+from graph.kubernetes.volumes import claim_of, for_pods, volume_references
+from graph.kubernetes.workloads import (
+    Carrier,
+    PodReader,
+    SecretFacts,
+    carrier_of,
+    connect_carriers,
+)
 from graph.model import AttributeValue, EdgeKind, NodeKind
 from graph.owners import owner_of
 from graph.refs import Ref
@@ -34,11 +42,25 @@ _GATEWAY_GROUP = "gateway.networking.k8s.io"
 
 
 class Inventory:
-    """The objects of one cluster on their way into `gathered`."""
+    """
+    The objects of one cluster on their way into `gathered`.
 
-    def __init__(self, gathered: Gathered, *, namespace: str = "default") -> None:
+    `readers` find what tools add to pods; `vaults` are the configured stores that they may mean.
+    """
+
+    def __init__(
+        self,
+        gathered: Gathered,
+        *,
+        namespace: str = "default",
+        readers: Iterable[PodReader] = (),
+        vaults: Vaults | None = None,
+    ) -> None:
         self._gathered = gathered
         self._namespace = namespace
+        self._readers = tuple(readers)
+        self._vaults = vaults or {}
+        self._volumes: dict[tuple[str, str], tuple[Reference, ...]] = {}
         self._carriers: list[Carrier] = []
         self._accounts: dict[tuple[str, str], Object] = {}
         self._secrets: dict[tuple[str, str], SecretFacts] = {}
@@ -48,7 +70,7 @@ class Inventory:
         kind, group = text(obj, "kind"), group_of(obj)
         if not name_of(obj):
             return False
-        if carrier := carrier_of(obj, self._namespace):
+        if carrier := carrier_of(obj, self._namespace, readers=self._readers):
             self._carriers.append(carrier)
         elif (kind, group) == ("Namespace", ""):
             self._namespace_seen(obj)
@@ -60,15 +82,41 @@ class Inventory:
             self._edge_router_seen(obj, ingress_references(obj))
         elif (kind, group) == ("Gateway", _GATEWAY_GROUP):
             self._edge_router_seen(obj, gateway_references(obj))
+        elif (kind, group) == ("PersistentVolume", ""):
+            self._volume_seen(obj)
         else:
             return False
         return True
 
-    def finish(self) -> None:
-        """Add the workloads; to be called once, when every object was taken."""
+    def finish(self, *, readable: Iterable[str] | None = ()) -> None:
+        """
+        Add the workloads; to be called once, when every object was taken.
+
+        `readable` are the namespaces whose Secrets were all taken (None: every one): a Secret of
+        theirs that is only referred to does not exist, and is marked `missing`.
+        """
         connect_carriers(
-            self._gathered, self._carriers, accounts=self._accounts, secrets=self._secrets
+            self._gathered,
+            self._carriers,
+            accounts=self._accounts,
+            secrets=self._secrets,
+            volumes=self._volumes,
+            vaults=self._vaults,
         )
+        for namespace, name in self._gathered.only_referred():
+            if readable is None or namespace in readable:
+                ref = refs.k8s(self._gathered.cluster, namespace, "Secret", name)
+                self._gathered.note(ref, missing=True)
+
+    def _volume_seen(self, obj: Object) -> None:
+        uses = tuple(volume_references(obj))
+        if not uses:
+            return
+        ref = refs.k8s(self._gathered.cluster, "", "PersistentVolume", name_of(obj))
+        self._gathered.define(ref, NodeKind.WORKLOAD)
+        self._consumed(ref, "PersistentVolume", iter(uses), "")
+        if claim := claim_of(obj):
+            self._volumes[claim] = tuple(for_pods(uses))
 
     def _home(self, obj: Object) -> str:
         return namespace_of(obj) or self._namespace
@@ -132,24 +180,6 @@ class Inventory:
         self._gathered.refer(ref, NodeKind.SUBJECT)
         self._gathered.place(ref, namespace)
         return ref
-
-
-def connect_use(gathered: Gathered, ref: Ref, kind: str, use: Reference, namespace: str) -> None:
-    """Add one use of a Secret by something that is not a workload with pods."""
-    follows = pick_up(use, kind)
-    gathered.connect(
-        ref,
-        gathered.refer_secret(namespace, use.name),
-        EdgeKind.CONSUMES,
-        how=use.how,
-        container="",
-        key=use.key,
-        field=use.field,
-        optional=use.optional,
-        picks_up=str(follows.picks_up),
-        reason=follows.reason,
-        by_itself=follows.by_itself,
-    )
 
 
 def secret_attributes(obj: Object) -> dict[str, AttributeValue]:

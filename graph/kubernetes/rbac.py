@@ -7,8 +7,8 @@ resource and name must match inside one rule; `*` covers subresources, `*/sub` o
 answers the whole object and a `deletecollection` answers the list, both even as a dry run. A list
 or watch limited by resourceNames reveals as well, by way of `fieldSelector=metadata.name=…`.
 
-RBAC has no deny. Grants of webhook authorizers (cloud IAM) are in no object and so not here. Who
-holds a role is in `grants.py`. Pure.
+Ways around reading are in `detours.py`. RBAC has no deny. Grants of webhook authorizers (cloud
+IAM) are in no object and so not here. Who holds a role is in `grants.py`. Pure.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +16,22 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
+import networkx as nx
+
 from graph.fields import Object, entries, mapping, name_of, pairs, texts
+from graph.kubernetes.detours import (
+    ACCOUNT,
+    CHANGES,
+    DETOURS,
+    DIRECT,
+    EPHEMERAL,
+    IMPERSONATE,
+    MINT_TOKEN,
+    STORE,
+    USER,
+    USERS_GROUP,
+    WRITES,
+)
 from graph.kubernetes.selectors import selects
 
 GROUP = "rbac.authorization.k8s.io"
@@ -51,8 +66,8 @@ class Rule:
 
 class PowerKind(StrEnum):
     READS = "reads"  # the API answers values
-    REACHES = "reaches"  # a detour to all Secrets of the place
-    BECOMES = "becomes"  # acts as another subject
+    REACHES = "reaches"  # a detour to the Secrets of the place
+    BECOMES = "becomes"  # acts as another subject, or with what a store may read
     PART = "part"  # harmless alone; see `grants.py`
 
 
@@ -62,8 +77,9 @@ class Power:
     What a role gives towards Secrets, where it is bound.
 
     `names`: only these (Secrets, accounts, users or groups; () = any). `target`, of `BECOMES`:
-    "ServiceAccount", "User" or "Group"; of `PART`: what can be done. `cluster_only`: only a
-    ClusterRoleBinding makes it work, as the resource lies in no namespace.
+    "ServiceAccount", "User", "Group" or "SecretStore"; of `PART`: what can be done. `cluster_only`:
+    only a ClusterRoleBinding makes it work, as the resource lies in no namespace. `way`: a kind of
+    `detours.py`. `running`: only what pods that run there hold.
     """
 
     kind: PowerKind
@@ -72,49 +88,24 @@ class Power:
     note: str = ""
     target: str = ""
     cluster_only: bool = False
+    way: str = DIRECT
+    running: bool = False
 
 
-_POD = "A pod made this way can mount any Secret of the namespace and run as any account in it."
-_RUNNING = "Gives what the running pods of the namespace hold, and the tokens of their accounts."
-_STORE = "A SecretStore may name any Secret of the namespace and send it to any address."
 _READ_NOTES = {
     "patch": "An empty patch, even as a dry run, answers the whole Secret.",
-    "deletecollection": "As a dry run it answers the whole list and deletes nothing.",
+    "deletecollection": "A deletecollection as a dry run answers the list and deletes nothing.",
 }
-_WRITES = ("create", "update", "patch")
-_CHANGES = ("update", "patch")
-
-# (verbs, API group, resource, note): field notes B5, each from the API server's own code or docs.
-_DETOURS: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
-    (("create",), "", "pods", _POD),
-    (_CHANGES, "", "pods", "A changed image runs with the Secrets that the pod has mounted."),
-    (_WRITES, "apps", "deployments", _POD),
-    (_WRITES, "apps", "statefulsets", _POD),
-    (_WRITES, "apps", "daemonsets", _POD),
-    (_WRITES, "apps", "replicasets", _POD),
-    (_WRITES, "batch", "jobs", _POD),
-    (_WRITES, "batch", "cronjobs", _POD),
-    (_WRITES, "", "replicationcontrollers", _POD),
-    (_WRITES, "argoproj.io", "rollouts", _POD),
-    (_WRITES, "serving.knative.dev", "services", _POD),
-    # `get` is enough over WebSocket before Kubernetes 1.35 (kubernetes/kubernetes#78741).
-    (("create", "get"), "", "pods/exec", _RUNNING),
-    (("create", "get"), "", "pods/attach", _RUNNING),
-    (_CHANGES, "", "pods/ephemeralcontainers", "A debug container can refer to any Secret."),
-    (_WRITES, "external-secrets.io", "secretstores", _STORE),
-    (_WRITES, "external-secrets.io", "pushsecrets", "A PushSecret copies a Secret to a store."),
-)
-_CLUSTER_DETOURS = (
-    (("get", "create"), "", "nodes/proxy", "The kubelet runs commands in any pod of its node."),
-    (_WRITES, "external-secrets.io", "clustersecretstores", _STORE),
-)
-_MAKES_PODS = frozenset(resource for _, _, resource, note in _DETOURS if note == _POD)
+_BY_SELECTOR = "{} works only with the field selector metadata.name."
 _PARTS = (
     ("bind", "roles"),
     ("bind", "clusterroles"),
     ("escalate", "roles"),
     ("escalate", "clusterroles"),
 )
+_MINTS = "Mints a token of the account."
+_ACTS = "Acts as it by impersonation."
+_MASTERS = "Can act as a member of system:masters, which is always allowed."
 
 
 def rules_of(role: Object) -> tuple[Rule, ...]:
@@ -144,19 +135,15 @@ def aggregated(roles: Mapping[str, Object]) -> dict[str, tuple[Rule, ...]]:
     """
     Compute the rules of ClusterRoles that gather others by label, to the fixpoint.
 
-    A live cluster has done so itself (the controller overwrites `rules`); manifests have not.
-    Roles that gather each other in a circle end up with the same rules.
+    A live cluster has done so itself; manifests have not. The controller overwrites what such a
+    role says of its own. Only in a circle may that survive, depending on who comes first, and so
+    it counts: there all end up with the same rules.
     """
-    rules = {name: rules_of(role) for name, role in roles.items()}
-    labels = {name: pairs(role, "metadata", "labels") for name, role in roles.items()}
-    gathers = {
-        name: [
-            other
-            for other in roles
-            if other != name and any(selects(selector, labels[other]) for selector in selectors)
-        ]
+    gathers = _gathers(roles)
+    in_circle = {name for circle in circles(roles) for name in circle}
+    rules = {
+        name: () if name in gathers and name not in in_circle else rules_of(role)
         for name, role in roles.items()
-        if (selectors := list(entries(mapping(role, "aggregationRule"), "clusterRoleSelectors")))
     }
     changed = True
     while changed:
@@ -171,6 +158,35 @@ def aggregated(roles: Mapping[str, Object]) -> dict[str, tuple[Rule, ...]]:
     return rules
 
 
+def circles(roles: Mapping[str, Object]) -> list[tuple[str, ...]]:
+    """List the groups of ClusterRoles that gather each other in a circle."""
+    gathers = _gathers(roles)
+    graph: nx.DiGraph[str] = nx.DiGraph(
+        (name, other) for name, others in gathers.items() for other in others if other in gathers
+    )
+    return sorted(
+        tuple(sorted(group)) for group in nx.strongly_connected_components(graph) if len(group) > 1
+    )
+
+
+def _gathers(roles: Mapping[str, Object]) -> dict[str, list[str]]:
+    """Say which roles an aggregated role is made of; it never gathers itself."""
+    selecting = {
+        name: list(entries(mapping(role, "aggregationRule"), "clusterRoleSelectors"))
+        for name, role in roles.items()
+        if mapping(role, "aggregationRule")
+    }
+    labels = {name: pairs(role, "metadata", "labels") for name, role in roles.items()}
+    return {
+        name: [
+            other
+            for other in roles
+            if other != name and any(selects(selector, labels[other]) for selector in selectors)
+        ]
+        for name, selectors in selecting.items()
+    }
+
+
 def roles_by_name(roles: Iterable[Object]) -> dict[str, Object]:
     return {name_of(role): role for role in roles if name_of(role)}
 
@@ -181,7 +197,14 @@ def _united(rules: tuple[Rule, ...]) -> tuple[Power, ...]:
     alike: dict[tuple[object, ...], list[Power]] = {}
     for power in (power for rule in rules for power in _powers_of(rule)):
         if power.kind in {PowerKind.REACHES, PowerKind.BECOMES}:
-            sort = (power.kind, power.note, power.target, power.names, power.cluster_only)
+            sort = (
+                power.kind,
+                power.way,
+                power.note,
+                power.target,
+                power.names,
+                power.cluster_only,
+            )
             alike.setdefault(sort, []).append(power)
         else:
             alone[power] = None
@@ -214,58 +237,73 @@ def _reads(rule: Rule) -> Iterator[Power]:
             yield Power(PowerKind.READS, verb, note=note)
         elif named and verb not in _NAMELESS:
             if verb in _NAMEABLE:
-                note = "Only with the field selector metadata.name."
+                note = _BY_SELECTOR.format(verb)
             yield Power(PowerKind.READS, verb, named, note)
 
 
 def _detours(rule: Rule) -> Iterator[Power]:
-    for table, cluster_only in ((_DETOURS, False), (_CLUSTER_DETOURS, True)):
-        for verbs, group, resource, note in table:
-            for verb in verbs:
-                if _applies(rule, verb, group, resource):
-                    said = f"{verb} {resource}"
-                    yield Power(PowerKind.REACHES, said, note=note, cluster_only=cluster_only)
-                    if resource in _MAKES_PODS:
-                        yield Power(PowerKind.BECOMES, said, target="ServiceAccount")
-                    break  # one verb of a row is enough to go this way
+    for row in DETOURS:
+        verb = next((v for v in row.verbs if _applies(rule, v, row.group, row.resource)), "")
+        if not verb:  # one verb of a row is enough to go this way
+            continue
+        made = Power(
+            PowerKind.REACHES,
+            f"{verb} {row.resource}",
+            note=row.note,
+            cluster_only=row.cluster_only,
+            way=row.kind,
+            running=row.running,
+        )
+        if row.reaches:
+            yield made
+        if row.becomes:
+            # A debug container is put into a pod that runs, so it has that pod's account.
+            running = row.running or row.kind == EPHEMERAL
+            yield replace(made, kind=PowerKind.BECOMES, target=row.becomes, running=running)
 
 
 def _becomes(rule: Rule) -> Iterator[Power]:
     if rule.covers("create", "", "serviceaccounts/token"):  # the name is the account's here
+        verb = "create serviceaccounts/token"
+        yield Power(PowerKind.BECOMES, verb, rule.names, _MINTS, ACCOUNT, way=MINT_TOKEN)
+    for resource, target in (
+        ("serviceaccounts", ACCOUNT),
+        ("users", USER),
+        ("groups", USERS_GROUP),
+    ):
+        if not rule.covers("impersonate", "", resource):
+            continue
+        verb = f"impersonate {resource}"
+        whole = Power(PowerKind.REACHES, verb, (), _MASTERS, cluster_only=True, way=IMPERSONATE)
+        if target == USERS_GROUP and (not rule.names or "system:masters" in rule.names):
+            yield whole
+            yield replace(whole, kind=PowerKind.BECOMES, target=ACCOUNT)
+            yield replace(whole, kind=PowerKind.BECOMES, target=STORE)
         yield Power(
             PowerKind.BECOMES,
-            "create serviceaccounts/token",
+            verb,
             rule.names,
-            "Mints a token of the account.",
-            "ServiceAccount",
+            _ACTS,
+            target,
+            cluster_only=target != ACCOUNT,
+            way=IMPERSONATE,
         )
-    for resource, target in (
-        ("serviceaccounts", "ServiceAccount"),
-        ("users", "User"),
-        ("groups", "Group"),
-    ):
-        if rule.covers("impersonate", "", resource):
-            if target == "Group" and (not rule.names or "system:masters" in rule.names):
-                note = "Can act as a member of system:masters, which is always allowed."
-                verb = f"impersonate {resource}"
-                yield Power(PowerKind.REACHES, verb, note=note, cluster_only=True)
-            yield Power(
-                PowerKind.BECOMES,
-                f"impersonate {resource}",
-                rule.names,
-                "Acts as it by impersonation.",
-                target,
-                cluster_only=target != "ServiceAccount",
-            )
 
 
 def _parts(rule: Rule) -> Iterator[Power]:
     for verb, resource in _PARTS:
         if rule.covers(verb, GROUP, resource):
             yield Power(PowerKind.PART, verb, rule.names, target=resource)
-    for resource in ("rolebindings", "clusterrolebindings", "roles", "clusterroles"):
-        if any(_applies(rule, verb, GROUP, resource) for verb in _WRITES):
+    for resource in ("rolebindings", "clusterrolebindings"):
+        if any(_applies(rule, verb, GROUP, resource) for verb in WRITES):
             yield Power(PowerKind.PART, "write", target=resource)
+    for resource in ("roles", "clusterroles"):
+        if any(_applies(rule, verb, GROUP, resource) for verb in CHANGES):
+            yield Power(PowerKind.PART, "change", target=resource)
+        if _applies(rule, "create", GROUP, resource):
+            yield Power(PowerKind.PART, "create", target=resource)
+    if _applies(rule, "create", "", "secrets"):
+        yield Power(PowerKind.PART, "create", target="secrets")
 
 
 def _applies(rule: Rule, verb: str, group: str, resource: str) -> bool:

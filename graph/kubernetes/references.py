@@ -11,16 +11,31 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from graph.fields import Object, entries, flag, group_of, mapping, pairs, text
+from graph.model import PicksUp
+
+VAULT = "vault"
+
+
+@dataclass(frozen=True, slots=True)
+class PickUp:
+    """`by_itself`: nobody has to act for the new value to arrive. `reason` is one sentence."""
+
+    picks_up: PicksUp
+    reason: str
+    by_itself: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
     """
-    One use of the Secret `name`, which lies in the namespace of the pod.
+    One use of the Secret `name`, which lies in `namespace`; "" is that of the object.
 
-    `how` is one of env, envFrom, volume, projected, subPath, serviceAccountToken, csi, imagePull;
-    `key` is "" where all keys are used; `container` is "" where the pod as a whole uses it;
-    `field` is the path in the object, with names in brackets where the entries have names.
+    `how` is a word of `reload.py` (env, envFrom, volume, …) or of a tool; `key` is "" where all
+    keys are used; `container` is "" where the pod as a whole uses it; `field` is the path in the
+    object, with names in brackets where the entries have names. `kind` is "Secret", that of an
+    object that stands for secrets elsewhere (SecretProviderClass), or VAULT: `name` is then a path
+    of its API, mount first, at the address `server`. `follows` says how it comes to run on a new
+    value where `how` alone does not; `inferred`: the field only looks like a reference.
     """
 
     name: str
@@ -29,6 +44,26 @@ class Reference:
     container: str = ""
     key: str = ""
     optional: bool = False
+    namespace: str = ""
+    kind: str = "Secret"
+    server: str = ""
+    vault_namespace: str = ""
+    follows: PickUp | None = None
+    inferred: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """
+    A PersistentVolumeClaim that a pod mounts; the Secrets are named by its PersistentVolume.
+
+    `replicas`: a StatefulSet makes one claim `NAME-0`, `NAME-1`, … per replica.
+    """
+
+    name: str
+    field: str
+    containers: tuple[str, ...] = ("",)
+    replicas: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +101,8 @@ CARRIERS: Mapping[str, tuple[frozenset[str], tuple[str, ...]]] = {
     "Configuration": (frozenset({"serving.knative.dev"}), _TEMPLATE),
     "Revision": (frozenset({"serving.knative.dev"}), ()),
     "ScaledJob": (frozenset({"keda.sh"}), ("spec", "jobTargetRef", "template")),
+    # What a StatefulSet or DaemonSet was before, and can be rolled back to.
+    "ControllerRevision": (frozenset({"apps"}), ("data", "spec", "template")),
 }
 
 CRON_KINDS = frozenset({"CronJob", "ScheduledJob"})
@@ -86,6 +123,8 @@ _DRIVER_VOLUMES: Mapping[str, tuple[str, ...]] = {
     "iscsi": ("secretRef", "name"),
     "storageos": ("secretRef", "name"),
 }
+
+_SECRET_VOLUMES = frozenset({"secret", "projected", *_DRIVER_VOLUMES})
 
 
 def carries_pods(obj: Object) -> bool:
@@ -114,7 +153,7 @@ def pod_references(spec: Object, prefix: str = "spec") -> Iterator[Reference]:
 
     `prefix` is put before each `field`. Optional and repeated uses are uses too; that the Secret
     exists is nobody's promise. The Secrets of the service account are not in the spec: the
-    caller adds them (`inherited_pull_secrets`). Persistent volumes are not followed.
+    caller adds them (`inherited_pull_secrets`), and those of persistent volumes (`claims_of`).
     """
     yield from pull_secrets(spec, f"{prefix}.")
     for group in _CONTAINERS:
@@ -122,9 +161,48 @@ def pod_references(spec: Object, prefix: str = "spec") -> Iterator[Reference]:
             name = text(container, "name")
             yield from _environment(container, name, f"{prefix}.{group}[{name or index}]")
     for index, volume in enumerate(entries(spec, "volumes")):
+        if _SECRET_VOLUMES.isdisjoint(volume):
+            continue
         name = text(volume, "name")
-        mounts = list(_mounts(spec, name)) if name else []
+        mounts = list(mounts_of(spec, name)) if name else []
         yield from _volume(volume, mounts, f"{prefix}.volumes[{name or index}]")
+
+
+def claims_of(obj: Object, template: PodTemplate) -> Iterator[Claim]:
+    """Yield the claims that pods of this object mount, those that it makes itself included."""
+    for index, volume in enumerate(entries(template.spec, "volumes")):
+        if "persistentVolumeClaim" not in volume and "ephemeral" not in volume:
+            continue
+        name = text(volume, "name")
+        where = f"{template.prefix}.volumes[{name or index}]"
+        users = tuple(sorted({mount.container for mount in mounts_of(template.spec, name)}))
+        if claim := text(volume, "persistentVolumeClaim", "claimName"):
+            yield Claim(claim, f"{where}.persistentVolumeClaim", users or ("",))
+        elif mapping(volume, "ephemeral") and text(obj, "kind") == "Pod":
+            made = f"{text(obj, 'metadata', 'name')}-{name}"
+            yield Claim(made, f"{where}.ephemeral", users or ("",))
+    for made_for_each in entries(obj, "spec", "volumeClaimTemplates"):
+        if name := text(made_for_each, "metadata", "name"):
+            users = tuple(sorted({mount.container for mount in mounts_of(template.spec, name)}))
+            claim = f"{name}-{text(obj, 'metadata', 'name')}"
+            where = f"spec.volumeClaimTemplates[{name}]"
+            yield Claim(claim, where, users or ("",), replicas=True)
+
+
+def malformed(spec: Object) -> Iterator[str]:
+    """Name the fields of a pod spec whose shape is not Kubernetes': what they say is not read."""
+    for name in (*_CONTAINERS, "volumes", "imagePullSecrets"):
+        found = spec.get(name)
+        if found is not None and not (
+            isinstance(found, list) and all(isinstance(entry, dict) for entry in found)
+        ):
+            yield name
+    for group in _CONTAINERS:
+        for container in entries(spec, group):
+            for name in ("env", "envFrom", "volumeMounts"):
+                found = container.get(name)
+                if found is not None and not isinstance(found, list):
+                    yield f"{group}.{name}"
 
 
 def service_account_of(spec: Object) -> str:
@@ -158,6 +236,8 @@ def _environment(container: Object, name: str, where: str) -> Iterator[Reference
             path = f"{where}.envFrom[{index}].secretRef"
             yield Reference(secret, "envFrom", path, name, "", optional=flag(ref, "optional"))
     for index, entry in enumerate(entries(container, "env")):
+        if "valueFrom" not in entry:  # most variables by far
+            continue
         ref = mapping(entry, "valueFrom", "secretKeyRef")
         if secret := text(ref, "name"):
             path = f"{where}.env[{text(entry, 'name') or index}].valueFrom.secretKeyRef"
@@ -166,14 +246,17 @@ def _environment(container: Object, name: str, where: str) -> Iterator[Reference
 
 
 @dataclass(frozen=True, slots=True)
-class _Mount:
+class Mount:
+    """One mount of a volume; `computed`: `sub_path` is an expression."""
+
     container: str
     sub_path: str  # "" where the whole volume is mounted and follows the Secret
     path: str
     computed: bool  # subPathExpr: which file it is depends on the environment
 
 
-def _mounts(spec: Object, volume: str) -> Iterator[_Mount]:
+def mounts_of(spec: Object, volume: str) -> Iterator[Mount]:
+    """Yield the mounts of the volume of this name in all containers."""
     for group in _CONTAINERS:
         for container in entries(spec, group):
             for mount in entries(container, "volumeMounts"):
@@ -181,10 +264,10 @@ def _mounts(spec: Object, volume: str) -> Iterator[_Mount]:
                     expression = text(mount, "subPathExpr")
                     sub_path = expression or text(mount, "subPath")
                     path = text(mount, "mountPath")
-                    yield _Mount(text(container, "name"), sub_path, path, bool(expression))
+                    yield Mount(text(container, "name"), sub_path, path, bool(expression))
 
 
-def _volume(volume: Object, mounts: list[_Mount], where: str) -> Iterator[Reference]:
+def _volume(volume: Object, mounts: list[Mount], where: str) -> Iterator[Reference]:
     secret = mapping(volume, "secret")
     # `optional` and `name` of a secret volume are `secretName` here, `name` when projected.
     if name := text(secret, "secretName"):
@@ -198,7 +281,7 @@ def _volume(volume: Object, mounts: list[_Mount], where: str) -> Iterator[Refere
             whole = Reference(name, "projected", path, optional=optional)
             yield from _files(whole, projected, mounts)
     for kind, way in _DRIVER_VOLUMES.items():
-        if name := text(volume, kind, *way):
+        if kind in volume and (name := text(volume, kind, *way)):
             how = "csi" if kind == "csi" else "volume"
             path = ".".join((where, kind, *way))
             users = {mount.container for mount in mounts} or {""}
@@ -206,14 +289,14 @@ def _volume(volume: Object, mounts: list[_Mount], where: str) -> Iterator[Refere
                 yield Reference(name, how, path, user)
 
 
-def _files(whole: Reference, source: Object, mounts: list[_Mount]) -> Iterator[Reference]:
+def _files(whole: Reference, source: Object, mounts: list[Mount]) -> Iterator[Reference]:
     """Yield one use per mount and key; a volume that nobody mounts is one use of the pod."""
     items = {
         text(item, "path") or text(item, "key"): text(item, "key")
         for item in entries(source, "items")
         if text(item, "key")
     }
-    for mount in mounts or [_Mount("", "", "", computed=False)]:
+    for mount in mounts or [Mount("", "", "", computed=False)]:
         how = "subPath" if mount.sub_path else whole.how
         if mount.path == _TOKEN_PATH:  # what admission adds on clusters before bound tokens
             how = "serviceAccountToken"
@@ -224,7 +307,7 @@ def _files(whole: Reference, source: Object, mounts: list[_Mount]) -> Iterator[R
             yield replace(whole, how=how, field=path, container=mount.container, key=key)
 
 
-def _keys(items: Mapping[str, str], mount: _Mount) -> tuple[str, ...]:
+def _keys(items: Mapping[str, str], mount: Mount) -> tuple[str, ...]:
     """Which keys one mount shows; ("",) for all of them."""
     everything = tuple(dict.fromkeys(items.values())) or ("",)
     if not mount.sub_path or mount.computed:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from graph.kubernetes.references import CRON_KINDS, Reference
+from graph.kubernetes.references import CRON_KINDS, PickUp, Reference
 from graph.model import PicksUp
 
 STAKATER = "reloader.stakater.com"
@@ -21,15 +21,6 @@ _WAVE_KINDS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 _STAKATER_KINDS = _WAVE_KINDS | {"Rollout", "DeploymentConfig", "CronJob", "Job"}
 # What Reloader looks at (internal/pkg/handler/upgrade.go): no pull secrets, no service accounts.
 _WATCHED = frozenset({"env", "envFrom", "volume", "projected", "subPath"})
-
-
-@dataclass(frozen=True, slots=True)
-class PickUp:
-    """`by_itself`: nobody has to act for the new value to arrive. `reason` is one sentence."""
-
-    picks_up: PicksUp
-    reason: str
-    by_itself: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +78,8 @@ def pick_up(
     finished: bool = False,
 ) -> PickUp:
     """Say how this use of a Secret by a workload of `kind` follows a new value."""
-    if finished:
-        return _FINISHED
+    if finished or use.follows is ROLLBACK:
+        return _FINISHED if finished else ROLLBACK
     if immutable:
         return _IMMUTABLE
     if use.how not in {"imagePull", "ingressTls"} and kind in _BY_KIND:
@@ -100,7 +91,7 @@ def pick_up(
             f"{_WHY_RESTART.get(use.how, 'Restarted')} {tool} restarts it when the Secret changes.",
             by_itself=True,
         )
-    own = _OWN.get(use.how, _UNKNOWN)
+    own = use.follows or _OWN.get(use.how, _UNKNOWN)
     if kind == "Pod" and own.picks_up is PicksUp.RESTART:
         return PickUp(own.picks_up, f"{own.reason} Nobody recreates a Pod without an owner.")
     return own
@@ -126,6 +117,11 @@ _WHY_RESTART = {
 _FOLLOWS = PickUp(
     PicksUp.SYNC,
     "The kubelet rewrites the file within about two minutes; the application must read it again.",
+    by_itself=True,
+)
+ROLLBACK = PickUp(
+    PicksUp.NEVER,
+    "Only an earlier revision names it: a rollback would need it again.",
     by_itself=True,
 )
 _FINISHED = PickUp(PicksUp.NEVER, "It has finished and holds no value any more.", by_itself=True)
@@ -160,6 +156,11 @@ _OWN: Mapping[str, PickUp] = {
     "volume": _FOLLOWS,
     "projected": _FOLLOWS,
     "serviceAccountToken": _FOLLOWS,
+    "persistentVolume": PickUp(
+        PicksUp.RESTART,
+        "The driver of the volume is given it when the volume is mounted; a running pod keeps its "
+        "mount.",
+    ),
     "csi": PickUp(
         PicksUp.POLL,
         "The CSI driver is given it when a volume is mounted, or at its own rotation interval.",
@@ -180,6 +181,10 @@ _OWN: Mapping[str, PickUp] = {
     ),
     "template": PickUp(
         PicksUp.POLL, "The External Secrets operator reads it at each refresh.", by_itself=True
+    ),
+    "inferred": PickUp(
+        PicksUp.UNKNOWN,
+        "The field looks like a reference to a Secret; what its controller does is not known.",
     ),
 }
 _UNKNOWN = PickUp(PicksUp.UNKNOWN, "Nothing is known about how this use follows a new value.")

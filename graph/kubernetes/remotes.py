@@ -6,6 +6,7 @@ one of a configured vault's addresses and its namespace are the store's. Else th
 host, so that two stores that point to one place still meet. Pure.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -14,6 +15,9 @@ from graph import refs
 from graph.fields import Object, mapping, text
 from graph.refs import Ref
 
+_CLOUDS = frozenset({"aws", "gcpsm", "azurekv"})
+_GCP = re.compile(r"projects/(?P<project>[^/]+)/secrets/(?P<name>[^/]+)(?:/versions/[^/]+)?")
+_ARN_END = re.compile(r"-[A-Za-z0-9]{6}$")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -45,6 +49,8 @@ class Remote:
         """Name the remote secret `key`; None where this provider's things have no ref yet."""
         if self.provider == "kubernetes" and self.namespace and key:
             return refs.k8s(cluster, self.namespace, "Secret", key)
+        if self.provider in _CLOUDS and key:
+            return cloud_ref(self.provider, key, place=self.server, service=self.mount)
         if self.provider != "vault":
             return None
         mount, path = vault_path(key, mount=self.mount, version=self.version)
@@ -64,6 +70,10 @@ def remote_of(store: Object, vaults: Mapping[str, KnownVault]) -> Remote:
         }
         namespace = text(settings, "remoteNamespace") or "default"
         return Remote(kind, server=server, namespace=namespace if here else "")
+    if kind == "aws":
+        return Remote(kind, server=text(settings, "region"), mount=text(settings, "service"))
+    if kind in _CLOUDS:
+        return Remote(kind, server=text(settings, "projectID") or text(settings, "vaultUrl"))
     if kind != "vault":
         return Remote(kind)
     server, namespace = text(settings, "server"), text(settings, "namespace").strip("/")
@@ -78,6 +88,39 @@ def remote_of(store: Object, vaults: Mapping[str, KnownVault]) -> Remote:
     )
 
 
+def cloud_ref(provider: str, key: str, *, place: str = "", service: str = "") -> Ref | None:
+    """
+    Name a secret of a cloud's store, in the words of the operators: `aws`, `gcpsm`, `azurekv`.
+
+    `place` is the region, the project, or the name or address of the key vault. An account that
+    only the credentials know is "-". None where `key` names nothing.
+    """
+    if provider == "aws":
+        return _aws_ref(key, place, service)
+    if provider == "gcpsm":
+        found = _GCP.fullmatch(key)
+        project, name = (found["project"], found["name"]) if found else (place, key)
+        return refs.cloud("gcp", project, "secretmanager", name)
+    host = _place(place)[0].partition(".")[0] if place else ""
+    kind, separator, name = key.partition("/")
+    if not separator or kind not in {"secret", "key", "cert"}:
+        kind, name = "secret", key
+    return refs.cloud("azure", host, kind, name) if name else None
+
+
+def _aws_ref(key: str, region: str, service: str) -> Ref | None:
+    account, kind = "", "ssm" if service in {"ParameterStore", "ssmparameter"} else "secretsmanager"
+    name = key
+    arn = key.split(":", 6)
+    if arn[0] == "arn" and len(arn) > 5:  # noqa: PLR2004 - arn:aws:SERVICE:REGION:ACCOUNT:REST
+        kind, region, account = arn[2], arn[3], arn[4]
+        # Secrets Manager ends the names in its ARNs with six random characters.
+        name = _ARN_END.sub("", arn[6]) if kind == "secretsmanager" and len(arn) > 6 else arn[5]  # noqa: PLR2004
+        name = name.removeprefix("parameter")
+    name = name.strip("/")
+    return refs.cloud("aws", account, region, kind, name) if name else None
+
+
 def vault_named(server: str, namespace: str, vaults: Mapping[str, KnownVault]) -> str:
     """Find the configured vault at this address; "" where there is none."""
     place = _place(server)
@@ -90,6 +133,35 @@ def vault_named(server: str, namespace: str, vaults: Mapping[str, KnownVault]) -
         ),
         "",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class VaultPlace:
+    """`ref` None: the key names nothing. `known`: it lies in a configured vault."""
+
+    ref: Ref | None
+    known: bool
+
+
+def place_in_vault(
+    key: str,
+    vaults: Mapping[str, KnownVault],
+    *,
+    server: str = "",
+    vault_namespace: str = "",
+    mount: str = "",
+    version: str = "v2",
+) -> VaultPlace:
+    """Name the secret that an operator or injector reads; no `server`: the only vault there is."""
+    space = vault_namespace.strip("/")
+    if server:
+        name = vault_named(server, space, vaults)
+    else:
+        fitting = [name for name, vault in vaults.items() if vault.namespace.strip("/") == space]
+        name = fitting[0] if len(fitting) == 1 else ""
+    at, path = vault_path(key, mount=mount.strip("/"), version=version)
+    ref = refs.vault(name or _unknown(server, space), at, path) if at and path else None
+    return VaultPlace(ref, bool(name))
 
 
 def vault_path(key: str, *, mount: str, version: str) -> tuple[str, str]:

@@ -26,11 +26,11 @@ from graph.fields import (
     texts,
 )
 from graph.gathered import Gathered
-from graph.kubernetes.inventory import connect_use
 from graph.kubernetes.references import Reference
 from graph.kubernetes.remotes import KnownVault, Remote, remote_of
 from graph.kubernetes.selections import selections
 from graph.kubernetes.selectors import selects
+from graph.kubernetes.uses import connect_use
 from graph.kubernetes.workloads import condition_met
 from graph.model import AttributeValue, EdgeKind, NodeKind
 from graph.owners import owner_of

@@ -8,7 +8,8 @@ uses stay, as edges of the workload with `field` "pod". Idle workloads count: ed
 templates, not from what happens to run. Pure; `inventory.py` feeds it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from graph import refs
@@ -28,20 +29,27 @@ from graph.gathered import Gathered
 from graph.kubernetes.references import (
     CARRIERS,
     CRON_KINDS,
+    Claim,
     PodTemplate,
     Reference,
+    claims_of,
     inherited_pull_secrets,
+    malformed,
     pod_references,
     service_account_of,
     template_of,
 )
-from graph.kubernetes.reload import Reloaders, pick_up, reloaders_of
+from graph.kubernetes.reload import ROLLBACK, Reloaders, pick_up, reloaders_of
+from graph.kubernetes.uses import Vaults, connect_use
 from graph.model import AttributeValue, EdgeKind, NodeKind
 from graph.owners import owner_of
 from graph.refs import Ref
 
 Key = tuple[str, str, str]  # namespace, kind, name
+PodReader = Callable[[PodTemplate], Iterator[Reference]]
+Volumes = Mapping[tuple[str, str], tuple[Reference, ...]]  # by namespace and name of the claim
 
+_REVISIONS = frozenset({"ReplicaSet", "ControllerRevision"})
 _SCALED = frozenset(
     {
         "Deployment",
@@ -74,15 +82,19 @@ class Carrier:
     owner: Ref | None
     attributes: Mapping[str, AttributeValue]
     finished: bool
-    unread: tuple[str, ...]  # other places that values come from, which nothing here follows
+    claims: tuple[Claim, ...] = ()
+    malformed: tuple[str, ...] = ()  # fields whose shape nobody can read
     template: str = ""  # Argo: the Deployment whose template is used ("workloadRef")
 
 
-def carrier_of(obj: Object, namespace: str = "default") -> Carrier | None:
+def carrier_of(
+    obj: Object, namespace: str = "default", *, readers: Iterable[PodReader] = ()
+) -> Carrier | None:
     """
     Reduce an object to what the graph needs; None where it carries no pod template.
 
-    `namespace` is where it lies if it does not say so itself, as in most manifests.
+    `namespace` is where it lies if it does not say so itself, as in most manifests; `readers` find
+    what tools add to a pod by annotations, variables or volumes of their own.
     """
     template = template_of(obj)
     if template is None or not name_of(obj):
@@ -93,16 +105,18 @@ def carrier_of(obj: Object, namespace: str = "default") -> Carrier | None:
     reloaders = reloaders_of(kind, annotations)
     finished = _finished(obj, kind)
     account = service_account_of(template.spec)
+    added = (use for reader in readers for use in reader(template))
     return Carrier(
         key=(home, kind, name_of(obj)),
-        uses=tuple(pod_references(template.spec, template.prefix)),
+        uses=(*pod_references(template.spec, template.prefix), *added),
         account=account,
         controller=_controller(obj, home),
         reloaders=reloaders,
         owner=owner_of(obj),
         attributes=_attributes(obj, kind, account, reloaders, finished=finished),
         finished=finished,
-        unread=tuple(_unread(template)),
+        claims=tuple(claims_of(obj, template)),
+        malformed=tuple(malformed(template.spec)),
         template=text(obj, "spec", "workloadRef", "name") if kind == "Rollout" else "",
     )
 
@@ -113,10 +127,16 @@ def connect_carriers(
     *,
     accounts: Mapping[tuple[str, str], Object],
     secrets: Mapping[tuple[str, str], SecretFacts],
+    volumes: Volumes | None = None,
+    vaults: Vaults | None = None,
 ) -> None:
     """Add the workloads, their uses of Secrets and the accounts they run as."""
     index: dict[Key, Carrier] = {}
+    into = _Into(gathered, secrets, vaults or {})
     for carrier in carriers:
+        if volumes and carrier.claims:
+            mounted = tuple(_of_volumes(carrier, volumes))
+            carrier = replace(carrier, uses=(*carrier.uses, *mounted))  # noqa: PLW2901
         known = index.get(carrier.key)
         # Two manifests of one workload (a base and its overlay): it may be made from either.
         index[carrier.key] = (
@@ -126,24 +146,50 @@ def connect_carriers(
     wholes = {
         key: _whole(carrier, index, accounts) for key, carrier in index.items() if tops[key] == key
     }
-    unread: dict[str, list[Ref]] = {}
+    odd: list[Ref] = []
     for carrier in index.values():
         top = tops[carrier.key]
-        if top == carrier.key:
+        if carrier.malformed:
+            odd.append(refs.k8s(gathered.cluster, *carrier.key))
+        if carrier.key[1] in _REVISIONS and top != carrier.key:
+            _keep_what_a_rollback_needs(into, carrier, top, wholes.get(top))
+        elif top == carrier.key:
             whole = wholes[top]
-            ref = _define(gathered, whole)
-            _consume(gathered, ref, whole, whole.uses, secrets)
-            for what in carrier.unread:
-                unread.setdefault(what, []).append(ref)
+            _consume(into, _define(gathered, whole), whole, whole.uses)
         elif carrier.key[1] == "Pod" and not carrier.finished:
-            _keep_what_only_the_pod_uses(gathered, carrier, top, wholes.get(top), secrets)
-    for what, users in unread.items():
+            _keep_what_only_the_pod_uses(into, carrier, top, wholes.get(top))
+    if odd:
+        fields = ", ".join(sorted({name for one in index.values() for name in one.malformed}))
         gathered.miss(
-            what,
-            f"{len(users)} workload(s), such as {users[0]}, take values this way, which is not "
-            "followed yet.",
-            do_now="Treat them as possible consumers of the secrets that they can read.",
+            f"pod specs of {odd[0]}" + (f" and {len(odd) - 1} more" if len(odd) > 1 else ""),
+            f"Fields are not of the type that Kubernetes has ({fields}); they were passed over.",
+            do_now="Correct the object.",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Into:
+    gathered: Gathered
+    secrets: Mapping[tuple[str, str], SecretFacts]
+    vaults: Vaults
+
+
+def _of_volumes(carrier: Carrier, volumes: Volumes) -> Iterator[Reference]:
+    """Follow claims to the Secrets that their volumes name, where those are known."""
+    namespace = carrier.key[0]
+    for claim in carrier.claims:
+        if claim.replicas:
+            made = re.compile(rf"{re.escape(claim.name)}-\d+")
+            names = [
+                name for at, name in volumes if at == namespace and made.fullmatch(name) is not None
+            ]
+        else:
+            names = [claim.name]
+        for name in names:
+            for use in volumes.get((namespace, name), ()):
+                for container in claim.containers:
+                    field = f"{claim.field} -> {use.field}"
+                    yield replace(use, container=container, field=field)
 
 
 def _define(gathered: Gathered, carrier: Carrier) -> Ref:
@@ -159,31 +205,39 @@ def _define(gathered: Gathered, carrier: Carrier) -> Ref:
 
 
 def _keep_what_only_the_pod_uses(
-    gathered: Gathered,
-    pod: Carrier,
-    top: Key,
-    owner: Carrier | None,
-    secrets: Mapping[tuple[str, str], SecretFacts],
+    into: _Into, pod: Carrier, top: Key, owner: Carrier | None
 ) -> None:
     said = frozenset(_same(use) for use in owner.uses) if owner else frozenset()
     extra = tuple(replace(use, field="pod") for use in pod.uses if _same(use) not in said)
-    ref = refs.k8s(gathered.cluster, *top)
+    ref = refs.k8s(into.gathered.cluster, *top)
     if owner is None:
-        gathered.refer(ref, NodeKind.WORKLOAD)
-        gathered.place(ref, top[0])
-    _consume(gathered, ref, owner or replace(pod, key=top), extra, secrets)
+        into.gathered.refer(ref, NodeKind.WORKLOAD)
+        into.gathered.place(ref, top[0])
+    _consume(into, ref, owner or replace(pod, key=top), extra)
 
 
-def _consume(
-    gathered: Gathered,
-    ref: Ref,
-    carrier: Carrier,
-    uses: Iterable[Reference],
-    secrets: Mapping[tuple[str, str], SecretFacts],
+def _keep_what_a_rollback_needs(
+    into: _Into, revision: Carrier, top: Key, owner: Carrier | None
 ) -> None:
+    """Add what only an old ReplicaSet or ControllerRevision names: nothing runs it, as yet."""
+    if owner is None:
+        return
+    said = frozenset(_same(use) for use in owner.uses)
+    field = f"rollback to {revision.key[1]}/{revision.key[2]}"
+    extra = (
+        replace(use, field=field, follows=ROLLBACK)
+        for use in revision.uses
+        if _same(use) not in said
+    )
+    _consume(into, refs.k8s(into.gathered.cluster, *top), owner, extra)
+
+
+def _consume(into: _Into, ref: Ref, carrier: Carrier, uses: Iterable[Reference]) -> None:
     namespace, kind, _ = carrier.key
     for use in uses:
-        facts = secrets.get((namespace, use.name), SecretFacts())
+        facts = into.secrets.get((use.namespace or namespace, use.name), SecretFacts())
+        if use.kind != "Secret":
+            facts = SecretFacts()
         follows = pick_up(
             use,
             kind,
@@ -192,23 +246,11 @@ def _consume(
             immutable=facts.immutable,
             finished=carrier.finished,
         )
-        gathered.connect(
-            ref,
-            gathered.refer_secret(namespace, use.name),
-            EdgeKind.CONSUMES,
-            how=use.how,
-            container=use.container,
-            key=use.key,
-            field=use.field,
-            optional=use.optional,
-            picks_up=str(follows.picks_up),
-            reason=follows.reason,
-            by_itself=follows.by_itself,
-        )
+        connect_use(into.gathered, ref, kind, use, namespace, vaults=into.vaults, follows=follows)
 
 
 def _same(use: Reference) -> object:
-    return (use.name, use.how, use.container, use.key)
+    return (use.kind, use.namespace, use.name, use.how, use.container, use.key)
 
 
 def _whole(
@@ -292,21 +334,3 @@ def _attributes(
     if group_of(obj):
         found["group"] = group_of(obj)
     return found
-
-
-def _unread(template: PodTemplate) -> Iterator[str]:
-    """Name the ways by which pods get values without a Kubernetes Secret."""
-    drivers = {text(volume, "csi", "driver") for volume in entries(template.spec, "volumes")}
-    if "secrets-store.csi.k8s.io" in drivers:
-        yield "volumes of the Secrets Store CSI driver"
-    if "csi.vso.hashicorp.com" in drivers:
-        yield "volumes of the Vault Secrets Operator"
-    if template.annotations.get("vault.hashicorp.com/agent-inject") == "true":
-        yield "annotations of the Vault Agent injector"
-    if any(
-        text(variable, "value").startswith(("vault:", ">>vault:"))
-        for group in ("initContainers", "containers")
-        for container in entries(template.spec, group)
-        for variable in entries(container, "env")
-    ):
-        yield "vault: references of Bank-Vaults"

@@ -79,6 +79,15 @@ def blast_radius(
     `credential` names the value itself ("credential:…") where it opens something by itself, such
     as a Vault token that is stored nowhere; places where it is known to lie count as `secrets`.
     """
+    asked = tuple(secrets)
+    return snapshot.once(
+        ("blast radius", asked, credential), lambda: _blast_radius(snapshot, asked, credential)
+    )
+
+
+def _blast_radius(
+    snapshot: Snapshot, secrets: Sequence[Place], credential: Ref | None
+) -> BlastRadius:
     given = [*secrets, *_places(snapshot, credential)]
     home = origins(snapshot, given)
     places = spread(snapshot, home)

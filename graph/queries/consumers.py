@@ -4,7 +4,7 @@ Who uses a secret: every workload that consumes it or any copy of it, with every
 Not here: who could read it (`readers`), and what breaks when (the planner's forecast).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -75,6 +75,10 @@ class Consumers:
 
 def consumers(snapshot: Snapshot, ref: Ref) -> Consumers:
     """Answer for `ref` (a secret, `#key` narrows it) and for everything that derives from it."""
+    return snapshot.once(("consumers", ref), lambda: _consumers(snapshot, ref))
+
+
+def _consumers(snapshot: Snapshot, ref: Ref) -> Consumers:
     place = split_key(ref)
     above = tuple(secret for secret, _ in origins(snapshot, [place]) if secret != place[0])
     found = consumers_of(snapshot, spread(snapshot, [place]))
@@ -86,36 +90,53 @@ def consumers_of(snapshot: Snapshot, places: Iterable[Reached]) -> tuple[Consume
     uses: dict[Ref, list[Use]] = {}
     for place, keys in by_secret(places):
         every = "" in keys
-        for workload, attributes in snapshot.tails(place.secret, EdgeKind.CONSUMES):
-            key = attributes.get("key")
-            if every or not key or key in keys:
-                uses.setdefault(workload, []).append(_use(place, attributes))
+        make = _uses_of(place)
+        for workload, joined in snapshot.uses_into(place.secret, EdgeKind.CONSUMES).items():
+            for attributes in joined.values():
+                key = attributes.get("key")
+                if every or not key or key in keys:
+                    known = uses.get(workload)
+                    if known is None:
+                        uses[workload] = [make(attributes)]
+                    else:
+                        known.append(make(attributes))
     owners: dict[Ref | None, str] = {}
-    return tuple(_consumer(snapshot, workload, uses[workload], owners) for workload in sorted(uses))
+    return tuple([_consumer(snapshot, one, uses[one], owners) for one in sorted(uses)])
 
 
-def _use(place: Reached, attributes: Attributes) -> Use:
-    get = attributes.get
-    return Use(
-        str(get("how") or ""),
-        str(get("container") or ""),
-        str(get("key") or ""),
-        str(get("field") or ""),
-        place.secret,
-        bool(get("optional")),
-        _PICKS_UP.get(get("picks_up"), PicksUp.UNKNOWN),
-        str(get("reason") or ""),
-        place.syncs,
-    )
+def _uses_of(place: Reached) -> Callable[[Attributes], Use]:
+    """Make the uses of one place: what is said alike by many workloads becomes one value."""
+    secret, syncs = place.secret, place.syncs
+    made: dict[int, Use] = {}
+
+    def use_of(attributes: Attributes) -> Use:
+        use = made.get(id(attributes))  # the snapshot shares what is equal, and outlives this
+        if use is None:
+            get = attributes.get
+            use = made[id(attributes)] = Use(
+                str(get("how") or ""),
+                str(get("container") or ""),
+                str(get("key") or ""),
+                str(get("field") or ""),
+                secret,
+                bool(get("optional")),
+                _PICKS_UP.get(get("picks_up"), PicksUp.UNKNOWN),
+                str(get("reason") or ""),
+                syncs,
+            )
+        return use
+
+    return use_of
 
 
 def _consumer(
     snapshot: Snapshot, workload: Ref, uses: list[Use], owners: dict[Ref | None, str]
 ) -> Consumer:
     """`owners` remembers the owner of each namespace within one answer."""
+    worst = uses[0]
     if len(uses) > 1:
         uses = sorted(uses, key=attrgetter("secret", "container", "how", "key", "field"))
-    worst = min(uses, key=_badness)
+        worst = min(uses, key=_badness)
     node = snapshot.node(workload)
     replicas = node.attributes.get("replicas") if node else None
     owner = own_owner(snapshot, workload)

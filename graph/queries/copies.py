@@ -50,6 +50,8 @@ def spread(snapshot: Snapshot, places: Iterable[Place]) -> tuple[Reached, ...]:
     found = {place: Reached(*place) for place in places}
     queue = list(found.values())
     for at in queue:  # grows while it is walked: breadth first
+        if not snapshot.uses_from(at.secret, EdgeKind.COPIES):
+            continue
         for head, attributes in sorted(snapshot.heads(at.secret, EdgeKind.COPIES), key=_order):
             key = _follow(at.key, attributes.get("from_key"), attributes.get("key"))
             if key is not None and attributes.get("widen"):
@@ -98,6 +100,8 @@ def origins(snapshot: Snapshot, places: Iterable[Place]) -> tuple[Place, ...]:
 
 
 def _above(snapshot: Snapshot, place: Place) -> Iterator[Place]:
+    if not snapshot.uses_into(place[0], EdgeKind.COPIES):
+        return
     for tail, attributes in sorted(snapshot.tails(place[0], EdgeKind.COPIES), key=_order):
         at_head = "" if attributes.get("widen") else attributes.get("key")
         key = _follow(place[1], at_head, attributes.get("from_key"))

@@ -8,7 +8,7 @@ value comes from, its namespace, the workloads that use it, their namespaces.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from graph.model import Attributes, EdgeKind
+from graph.model import EdgeKind
 from graph.queries.copies import origins, spread
 from graph.refs import Ref, namespace_of, split_key
 from graph.snapshot import Snapshot
@@ -40,21 +40,24 @@ def owner_of(snapshot: Snapshot, ref: Ref) -> str:
 
 def own_owner(snapshot: Snapshot, ref: Ref) -> str:
     """Return the first owner that is named for exactly this thing; "" if none is."""
-    return next((owner for owner, _ in claims(snapshot, ref)), "")
+    declared = snapshot.uses_from(ref, EdgeKind.OWNED_BY)
+    if declared:
+        return str(min(declared))
+    node = snapshot.node(ref)
+    return str((node.attributes.get("owner") if node else "") or "")
 
 
 def claims(snapshot: Snapshot, ref: Ref) -> Iterator[tuple[str, str]]:
     """Yield (owner, in which words it is said) for exactly this thing."""
-    for head, attributes in sorted(snapshot.heads(ref, EdgeKind.OWNED_BY), key=_head):
-        yield str(head), str(attributes.get("note") or attributes.get("how") or "declared owner")
+    declared = snapshot.uses_from(ref, EdgeKind.OWNED_BY)
+    for head in sorted(declared):
+        for attributes in declared[head].values():
+            said = attributes.get("note") or attributes.get("how") or "declared owner"
+            yield str(head), str(said)
     node = snapshot.node(ref)
     owner = node.attributes.get("owner") if node else None
     if owner:
         yield str(owner), "owner label"
-
-
-def _head(owned: tuple[Ref, Attributes]) -> Ref:
-    return owned[0]
 
 
 def _near_to_far(snapshot: Snapshot, ref: Ref) -> Iterator[tuple[Ref, str]]:
@@ -68,16 +71,16 @@ def _near_to_far(snapshot: Snapshot, ref: Ref) -> Iterator[tuple[Ref, str]]:
         namespace = namespace_of(secret)
         if namespace:
             yield namespace, f"the namespace of {what}"
-    workloads = sorted(
-        {
-            workload
-            for reached in spread(snapshot, [place])
-            for workload, attributes in snapshot.tails(reached.secret, EdgeKind.CONSUMES)
-            if not reached.key or attributes.get("key") in {"", None, reached.key}
-        }
-    )
+    using = {
+        workload
+        for reached in spread(snapshot, [place])
+        for workload, joined in snapshot.uses_into(reached.secret, EdgeKind.CONSUMES).items()
+        if not reached.key
+        or any(said.get("key") in {"", None, reached.key} for said in joined.values())
+    }
+    workloads = sorted(using)
     for workload in workloads:
         yield workload, "a consumer"
-    for namespace in dict.fromkeys(namespace_of(workload) for workload in workloads):
+    for namespace in dict.fromkeys(map(namespace_of, workloads)):
         if namespace:
             yield namespace, "the namespace of a consumer"

@@ -5,7 +5,7 @@ Used by `collectors/vault.py` alone; apart from it so that each file is read at 
 mount answers is in `graph/vault/kv.py`; who may read the secrets, in `graph/vault/access.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -67,11 +67,25 @@ def kv_mounts(access: VaultAccess, configured: tuple[str, ...]) -> tuple[str, ..
     return tuple(mount for mount in wanted if versions.get(mount) == "2")
 
 
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a look inside one secret gave, and the metadata that it was true for; no value."""
+
+    metadata: KvMetadata
+    keys: tuple[str, ...] | None
+    fingerprints: tuple[StoredFingerprint, ...]
+
+
+Remembered = dict[str, Contents]  # by path
+
+
 class SecretReader:
     """
     Reads the secrets of one mount into `gathered`.
 
-    Without a `fingerprinter` no value is read: the names of fields come from `subkeys`.
+    Without a `fingerprinter` no value is read: the names of fields come from `subkeys`. With what
+    an earlier look `remembered` of the same mount, contents are read only where the metadata
+    changed: a poll of a large mount then costs its metadata. What is true now is put in its place.
     """
 
     def __init__(
@@ -82,7 +96,11 @@ class SecretReader:
         connections: Connections,
         fingerprinter: Fingerprinter | None,
         now: datetime,
+        remembered: Remembered | None = None,
     ) -> None:
+        self._before = {} if remembered is None else dict(remembered)
+        self._remembered = {} if remembered is None else remembered
+        self._remembered.clear()
         self._store = store
         self._gathered = gathered
         self._connections = connections
@@ -141,10 +159,20 @@ class SecretReader:
             self._gathered.own(secret, owner)
 
     def _look_inside(self, kv: KvMount, path: str, secret: Ref, known: KvMetadata) -> None:
+        contents = self._before.get(path)
+        if contents is None or contents.metadata != known:
+            contents = self._contents(kv, path, secret, known)
+        self._remembered[path] = contents
+        if contents.keys is not None:
+            self._gathered.note(secret, keys=contents.keys)
+        self._gathered.fingerprints += contents.fingerprints
+
+    def _contents(self, kv: KvMount, path: str, secret: Ref, known: KvMetadata) -> Contents:
         if self._fingerprinter is None:
-            if known.current_version in known.live:
-                self._gathered.note(secret, keys=kv.fields(path))
-            return
+            keys = kv.fields(path) if known.current_version in known.live else None
+            return Contents(known, keys, ())
+        keys = None
+        fingerprints: list[StoredFingerprint] = []
         for version in known.live:
             try:
                 values = kv.values(path, version)
@@ -152,19 +180,18 @@ class SecretReader:
                 continue
             current = version == known.current_version
             if current:
-                self._gathered.note(secret, keys=tuple(values))
-            self._fingerprint(secret, values, version, current=current)
+                keys = tuple(values)
+            fingerprints += self._fingerprints(secret, values, version, current=current)
+        return Contents(known, keys, tuple(fingerprints))
 
-    def _fingerprint(
+    def _fingerprints(
         self, secret: Ref, values: Mapping[str, SecretValue], version: int, *, current: bool
-    ) -> None:
+    ) -> Iterator[StoredFingerprint]:
         if self._fingerprinter is None:
             return
-        self._gathered.fingerprints += [
-            StoredFingerprint(fingerprint, secret, key, version, current)
-            for key, value in values.items()
-            for fingerprint in self._fingerprinter.of_stored(value)
-        ]
+        for key, value in values.items():
+            for fingerprint in self._fingerprinter.of_stored(value):
+                yield StoredFingerprint(fingerprint, secret, key, version, current)
 
 
 @dataclass(slots=True)

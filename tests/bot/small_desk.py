@@ -1,7 +1,7 @@
 """A desk in memory with the few rules that the surface shows: joins, refusals, one decision."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from graph.errors import NotFoundError, RefusedError
@@ -54,7 +54,7 @@ class SmallDesk:
     def revisions(self) -> Mapping[str, int]:
         return {case.id: case.revision for case in list(self.kept.values())}
 
-    def report(self, report: LeakReport) -> SmallOpened:
+    def report(self, report: LeakReport, also: Sequence[LeakReport] = ()) -> SmallOpened:
         digests = [mark.digest for mark in report.fingerprints] or [report.named_ref]
         seen = Sighting(
             report.where, report.where_name, NOW, report.reporter, report.author, report.note

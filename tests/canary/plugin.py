@@ -137,7 +137,7 @@ def _files_are_searched(
 @pytest.fixture
 def plant(pytestconfig: pytest.Config) -> Callable[[], str]:
     """Make a value that must turn up nowhere until the session ends."""
-    return lambda: _plugin(pytestconfig).canary.plant()
+    return _plugin(pytestconfig).canary.plant
 
 
 def pytest_configure(config: pytest.Config) -> None:

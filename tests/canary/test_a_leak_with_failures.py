@@ -21,7 +21,13 @@ from bot.sandbox.workspace.server import Workspace
 from bot.sandbox.world import STORE, World, manifests
 from responders.playbook import OWN_FOLDER
 from tests.canary.canary import Canary
-from tests.servers.processes import ServeProcess, locksmith, settings_of, write_config
+from tests.servers.processes import (
+    ServeProcess,
+    locksmith,
+    settings_of,
+    wait_until_collected,
+    write_config,
+)
 from tests.servers.store_proxy import StoreProxy
 
 # A step as a third party might write it: it fails with the value in its own words.
@@ -116,7 +122,7 @@ def serve(
     variables = {"PYTHONPATH": str(tmp_path / "packages")}
     with ServeProcess(write_config(settings, tmp_path), tmp_path / "serve.log", variables) as run:
         workspace.wait_for_app()
-        run.wait_until_shown("collection.done")
+        wait_until_collected(run.config)
         yield run
 
 
@@ -135,7 +141,7 @@ class Watch:
         )
 
 
-def test_with_failures_on_its_way_nothing_gets_out(
+def test_with_failures_on_its_way_nothing_gets_out(  # noqa: PLR0917 - fixtures
     fresh_world: World,
     store_proxy: StoreProxy,
     workspace: Workspace,

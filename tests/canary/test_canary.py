@@ -86,7 +86,7 @@ def test_it_bites_in_a_log_that_was_written_through_our_own_logging(own: Canary)
     try:
         configure_logging("DEBUG", stream=stream)
         try:
-            raise RuntimeError(f"cannot parse {VALUE}")
+            raise RuntimeError(f"cannot parse {VALUE}")  # noqa: TRY301 - a traceback is wanted
         except RuntimeError:
             structlog.get_logger().exception("parsing.failed")
     finally:
@@ -105,7 +105,7 @@ def test_it_bites_in_what_slack_received(own: Canary) -> None:
     assert {hit.place for hit in own.search()} == {"Slack (chat.postMessage)"}
 
 
-LEAKS = '''
+LEAKS = """
 import logging, structlog
 from slack_sdk import WebClient
 from bot.sandbox.company import workspace_shape
@@ -128,7 +128,7 @@ def test_slack(plant):
 def test_nothing(plant, tmp_path):
     (tmp_path / "given").mkdir()
     (tmp_path / "given" / "token").write_text(plant())
-'''
+"""
 
 
 def session(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -148,9 +148,7 @@ def session(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_a_hit_fails_the_session_in_which_all_tests_passed(
-    tmp_path: Path, workers: str
-) -> None:
+def test_a_hit_fails_the_session_in_which_all_tests_passed(tmp_path: Path, workers: str) -> None:
     ended = session(tmp_path, "-n", workers)
     assert "5 passed" in ended.stdout, ended.stdout + ended.stderr
     assert ended.returncode == 1

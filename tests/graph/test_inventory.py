@@ -244,19 +244,6 @@ def test_an_owner_is_read_in_every_usual_spelling() -> None:
     assert owner_named("Team Payments") == "team:Team%20Payments"
 
 
-def test_values_from_elsewhere_are_named_as_gaps_with_a_workload() -> None:
-    template = {
-        "metadata": {"annotations": {"vault.hashicorp.com/agent-inject": "true"}},
-        "spec": {
-            "containers": [{"name": "a", "env": [{"name": "A", "value": "vault:kv/data/x#y"}]}],
-            "volumes": [{"name": "v", "csi": {"driver": "secrets-store.csi.k8s.io"}}],
-        },
-    }
-    found = observed(obj("Deployment", "api", "apps/v1", spec={"template": template}))
-    assert len(found.gaps) == 3
-    assert all(f"{HERE}/Deployment/api" in gap.reason for gap in found.gaps)
-
-
 def test_objects_with_null_fields_do_not_crash() -> None:
     broken = [
         obj(kind, "x", version, spec=None, metadata={"ownerReferences": None, "annotations": None})

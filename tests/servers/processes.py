@@ -19,14 +19,19 @@ from typing import Any, Self
 import yaml
 from pydantic import BaseModel, SecretStr
 
+from bot.config import load
 from bot.sandbox.company import demo_config
 from bot.sandbox.page_receiver import PageReceiver
 from bot.sandbox.workspace.server import Workspace
 from bot.sandbox.world import World
+from bot.wiring import graph_parts
+from graph.queries.blast_radius import blast_radius
+from graph.refs import Ref
 from tests.canary.canary import GIVEN
 
 ROOT = Path(__file__).parents[2]
 CONNECTED = "Locksmith is connected to Slack."
+GATEWAY = "vault://main/kv/payments/gateway"
 
 
 def settings_of(
@@ -70,6 +75,22 @@ def environment(**more: str) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("LOCKSMITH_", "KUBECONFIG"))}
     paths = [more.pop("PYTHONPATH", ""), str(ROOT)]
     return kept | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "COLUMNS": "200"} | more
+
+
+def wait_until_collected(config: Path, *, consumers: int = 8, seconds: float = 60.0) -> None:
+    """Wait until the database of `config` knows the payments token, its owner and its consumers."""
+    parts = graph_parts(load(str(config), environ={}))
+    deadline = time.monotonic() + seconds
+    try:
+        while True:
+            known = blast_radius(parts.repository.snapshot(), [(Ref(GATEWAY), "token")])
+            owned = any(claim.ref == GATEWAY for claim in known.owners)
+            if owned and len(known.consumers) == consumers:
+                return
+            assert time.monotonic() < deadline, f"{len(known.consumers)} consumers, {known.gaps}"
+            time.sleep(0.1)
+    finally:
+        parts.close()
 
 
 def locksmith(

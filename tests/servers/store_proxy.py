@@ -30,7 +30,7 @@ class StoreProxy:
             def _pass_on(self) -> None:
                 proxy.serve(self)
 
-            do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_LIST = do_HEAD = _pass_on
+            do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_LIST = _pass_on  # noqa: N815
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 """Stay silent."""
@@ -75,7 +75,9 @@ class StoreProxy:
         return 0
 
     def __enter__(self) -> Self:
-        Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        ).start()
         return self
 
     def __exit__(self, *exception: object) -> None:

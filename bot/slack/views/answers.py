@@ -44,7 +44,7 @@ def help_answer(*, unknown: str = "") -> Message:
     lines = [
         *lead,
         *HELP_LINES,
-        "A message with a secret in it: its menu → *Report a leaked secret*.",
+        "A message with a secret in it: its menu → *Report a leak*.",
     ]
     text = "What /leak can do."
     report = actions("help", button("Report a leak", "leak_report_open", "form", style="primary"))

@@ -108,9 +108,11 @@ def opens_text(radius: BlastRadius, *, most: int = 8) -> str:
 
 def gaps_text(gaps: tuple[Gap, ...], *, most: int = 4) -> str:
     lines = [
-        f"• {code(gap.source, 60)} {code(gap.scope, 80)}: {said(gap.reason, 160)}" for gap in gaps
+        f"• {code(gap.source, 60)} {code(gap.scope, 80)}: {said(gap.reason, 160)}"
+        + (f"\n   → {said(gap.do_now, 200)}" if gap.do_now else "")
+        for gap in gaps
     ]
-    return joined(top(lines, most, "gap"), 1000)
+    return joined(top(lines, most, "gap"), 1800)
 
 
 def breakages_of(case: Case, order: str = "revoke-first") -> dict[str, Breakage]:

@@ -48,6 +48,7 @@ from bot.slack.views.text import code, counted, duration, joined, said, when
 from responders.incident import OPEN_STATES, Case, IncidentState, StepProgress, StepState
 
 REASONS = 3
+FACT = 120  # characters; what is longer is a sentence
 ISSUER_FACTS = ("display_name", "accessor", "expire_time")  # shown on the card where known
 
 
@@ -104,7 +105,7 @@ def opened_note(case: Case) -> Message:
     blocks: list[Block] = [section("*Where it was seen*\n" + joined(lines, 2000))]
     if case.identity_facts:
         facts = [
-            f"• {said(name, 60)}: {code(fact if isinstance(fact, str) else ', '.join(fact))}"
+            f"• {said(name.replace('_', ' '), 60)}: {_fact(fact)}"
             for name, fact in case.identity_facts.items()
         ]
         blocks.append(section("*What its issuer says of it*\n" + joined(facts, 1500)))
@@ -113,6 +114,12 @@ def opened_note(case: Case) -> Message:
             section("*What Locksmith could not see*\n" + gaps_text(case.blast_radius.gaps))
         )
     return message(f"{case.id}: where it was seen, and what is not known.", blocks)
+
+
+def _fact(fact: str | tuple[str, ...]) -> str:
+    """Names and numbers stand out as code; a sentence is read as one."""
+    text = fact if isinstance(fact, str) else ", ".join(fact)
+    return said(text, 500) if len(text) > FACT else code(text)
 
 
 def phase_note(case: Case, phase: str, steps: list[StepProgress]) -> Message:

@@ -37,7 +37,6 @@ Run = Callable[..., Ended]
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Call the program's own `main` as the shell would; `given` is its standard input."""
-    monkeypatch.setenv("COLUMNS", "300")
 
     def command(*arguments: str, given: str = "") -> Ended:
         monkeypatch.setattr(sys, "argv", ["locksmith", *arguments])
@@ -71,9 +70,7 @@ def _settings(world: World, slack: Workspace, receiver: PageReceiver, folder: Pa
 
 
 @pytest.fixture
-def settings(
-    world: World, slack: Workspace, receiver: PageReceiver, tmp_path: Path
-) -> Settings:
+def settings(world: World, slack: Workspace, receiver: PageReceiver, tmp_path: Path) -> Settings:
     """A configuration with a database of its own, for the world that nobody changes."""
     return _settings(world, slack, receiver, tmp_path)
 

@@ -1,7 +1,8 @@
 """Questions from the shell: the documented shapes, exit codes, near misses, no echo of a value."""
 
-import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import orjson
 import pytest
@@ -66,7 +67,7 @@ spec:
     assert ended.code == 0, ended.err
     answer = run(*config, "uses", "shop/keys", "--json").json
     assert [one["workload"] for one in answer["consumers"]] == ["k8s://prod/shop/Deployment/api"]
-    assert run(*config, "collect", "--manifests", "/nowhere", "--cluster", "x").code in {1, 2}
+    assert run(*config, "collect", "--manifests", "/nowhere", "--cluster", "x").code == 3
 
 
 def test_uses_has_the_documented_shape(company: Run) -> None:
@@ -123,20 +124,20 @@ def test_blast_radius_of_a_ref_and_of_a_value_agree(company: Run, world: World) 
             f"k8s://demo/{namespace}/Secret/payments-gateway"
             for namespace in ("payments", "shop", "reporting")
         }
-        assert {one["owner"] for one in answer["owners"]} == {"team:payments"}
+        assert [one["owner"] for one in answer["owners"]] == ["team:payments", "team:shop"]
     shown = company("blast-radius", "payments/gateway").out
     for title in ("Copies: ", "Consumers: ", "Readers: ", "Owners: "):
         assert title in shown
 
 
 def test_blast_radius_of_a_value_that_matches_nothing_says_so(
-    company: Run, plant: Run
+    company: Run, plant: Callable[[], str]
 ) -> None:
     value = plant()
-    ended = company("blast-radius", "--value-stdin", given=str(value))
+    ended = company("blast-radius", "--value-stdin", given=value)
     assert ended.code == 0
     assert "matches nothing" in ended.out
-    assert str(value) not in ended.out + ended.err
+    assert value not in ended.out + ended.err
 
 
 @pytest.mark.parametrize("arguments", [(), ("payments/gateway", "--value-stdin")])
@@ -152,13 +153,12 @@ def test_nothing_on_standard_input_is_wrong_usage(company: Run) -> None:
 
 def test_export_as_json_lines(company: Run) -> None:
     lines = [orjson.loads(line) for line in company("graph", "export").out.splitlines()]
-    refs = {line.get("ref") for line in lines}
-    assert GATEWAY in refs
-    assert any(line.get("kind") == "consumes" for line in lines)
+    assert GATEWAY in {line.get("node") for line in lines}
+    assert "consumes" in {line.get("edge") for line in lines}
 
 
 def test_export_as_graphml(company: Run) -> None:
-    found = ElementTree.fromstring(company("graph", "export", "--format", "graphml").out)  # noqa: S314 - our own
+    found = ET.fromstring(company("graph", "export", "--format", "graphml").out)  # noqa: S314 - our own
     assert found.tag.endswith("graphml")
     assert len(list(found.iter("{http://graphml.graphdrawing.org/xmlns}edge"))) > 40
 

@@ -1,0 +1,1 @@
+"""The kinds of webhooks: one file each, found by folder scan and by entry point."""

@@ -1,0 +1,1 @@
+"""The graph kept current while it is used: watches on clusters, polls of stores, shared turns."""

@@ -1,0 +1,118 @@
+"""
+Which collections of a cluster are followed, by whom they were asked for, and what is served.
+
+Discovery is asked again and again: a kind that appears (a CRD was installed) makes the collectors
+ask for it, one that is really gone takes its objects along. A group that merely does not answer
+keeps what it served. A server that has no trustworthy watch is listed at the interval.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from structlog import get_logger
+
+from graph.fields import Object
+from graph.kubernetes_api import KubernetesApi, Resource
+from graph.live.cluster_cache import ClusterCache
+from graph.live.follower import Follower
+from graph.live.pace import Pace
+from graph.live.view import Served
+
+log = get_logger()
+
+# kmock's emulator numbers versions, but has no history: what happens between a list and a watch is
+# lost without a 410, and no bookmark says so. It names itself in its version.
+_NO_WATCH = re.compile(r"\+kmock$")
+_PATH = re.compile(r"/(?:api|apis/([^/]+))/[^/]+(?:/namespaces/[^/]+)?/([^/?]+)(?:\?.*)?")
+_STOP_SECONDS = 2.0
+
+
+class Collections:
+    """The followers of one cluster. `discover` comes first."""
+
+    def __init__(
+        self,
+        api: KubernetesApi,
+        cache: ClusterCache,
+        *,
+        reduce: Callable[[Object], dict[str, Any]],
+        clock: Callable[[], datetime],
+        pace: Pace,
+    ) -> None:
+        self._api = api
+        self._cache = cache
+        self._reduce = reduce
+        self._clock = clock
+        self._pace = pace
+        self._followers: dict[str, Follower] = {}
+        self._watches = True
+        self.served: Served = MappingProxyType({})
+
+    def discover(self) -> bool:
+        """
+        Ask what is served; say whether it is something else than before.
+
+        Raises:
+            AccessDeniedError, UnavailableError: the cluster does not answer.
+        """
+        if not self.served:
+            version = str(self._api.get("/version").get("gitVersion") or "")
+            self._watches = not _NO_WATCH.search(version)
+        found = dict(self._api.rediscover())
+        silent = set(self._api.undiscovered)
+        for key, resource in self.served.items():
+            if _group_version(resource) in silent:
+                found.setdefault(key, resource)
+        changed = found != dict(self.served)
+        self.served = MappingProxyType(found)
+        for path in list(self._followers):
+            if self._resource(path) is None:
+                self._drop(path)
+        return changed
+
+    def follow(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            if path in self._followers:
+                continue
+            resource = self._resource(path)
+            follower = Follower(
+                self._api,
+                path,
+                self._cache,
+                reduce=self._reduce,
+                clock=self._clock,
+                pace=self._pace,
+                live=self._watches and resource is not None and "watch" in resource.verbs,
+            )
+            self._followers[path] = follower
+            follower.start()
+
+    def keep_only(self, paths: frozenset[str]) -> None:
+        """Stop following what nobody asks for any more, such as an older version of an API."""
+        for path in self._followers.keys() - paths:
+            self._drop(path)
+
+    def stop(self) -> None:
+        for follower in self._followers.values():
+            follower.stop()
+        for follower in self._followers.values():
+            follower.join(_STOP_SECONDS)
+        self._followers.clear()
+
+    def _drop(self, path: str) -> None:
+        follower = self._followers.pop(path)
+        follower.stop()
+        follower.join(_STOP_SECONDS)
+        self._cache.forget(path)
+        log.info("collection.dropped", cluster=self._api.cluster, path=path)
+
+    def _resource(self, path: str) -> Resource | None:
+        found = _PATH.fullmatch(path)
+        return self.served.get((found[1] or "", found[2])) if found else None
+
+
+def _group_version(resource: Resource) -> str:
+    return f"{resource.group}/{resource.version}" if resource.group else resource.version

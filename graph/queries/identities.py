@@ -1,0 +1,266 @@
+"""
+Who can act as whom: one step of taking over rights, backwards (`takers`) and forwards (`lent`).
+
+An `opens` edge lends rights: a minted token, a login, a policy that is held, a store that fetches.
+Where it leads to a namespace or a cluster, it lends those of everything there that is a `target`.
+Kubernetes puts accounts into groups by itself, a Secret may hold an account's token, a store logs
+in with a Secret: these are steps as well. Both directions must agree; a test holds them to it.
+How far to go is for `readers` and `reach`. Costs what is found: everything is looked up by the
+namespace or cluster that it lies in.
+"""
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from graph.model import EMPTY, Attributes, EdgeKind, NodeKind
+from graph.refs import Ref, cluster_of, k8s, namespace_of
+from graph.snapshot import Snapshot
+
+ACCOUNTS = "system:serviceaccounts"
+EVERYBODY = "system:authenticated"
+NOBODY = "system:anonymous"
+STORE_LOGIN = "storeAuth"  # `how` of a Secret that a SecretStore logs in with
+
+# Kinds of ways that no rule of RBAC grants.
+LOGS_IN = "store-login"
+HOLDS_TOKEN = "token-in-secret"  # noqa: S105 - a word
+RUNS_AS = "runs-as"
+MOUNTS = "mounts"
+HOLDS = "holds"  # a policy, a membership
+
+_SCOPES = frozenset({"Namespace", "Cluster"})
+_NO_PODS = frozenset({"Ingress", "Gateway"})
+
+
+class Lent(NamedTuple):
+    """`who` can act as `whom`, by the edge with these `attributes`."""
+
+    who: Ref
+    whom: Ref
+    attributes: Attributes
+
+
+@lru_cache(maxsize=65536)
+def sort_of(ref: Ref) -> tuple[str, str]:
+    """Return kind and name of a Kubernetes ref, decoded; ("", "") of any other."""
+    if not ref.startswith("k8s:"):
+        return "", ""
+    *_, kind, name = ref.split("/")
+    return unquote(kind), unquote(name)
+
+
+def takers(snapshot: Snapshot, whom: Ref, done: set[tuple[Ref, str]]) -> Iterator[Lent]:
+    """
+    Yield who can act as `whom`, or as a member of it, in one step.
+
+    A rule for all of a namespace is told only once: `done` remembers which were, between calls.
+    """
+    for tail, attributes in snapshot.tails(whom, EdgeKind.OPENS):
+        if sort_of(tail)[0] in _SCOPES:
+            for account in _bound(snapshot, tail, attributes):
+                yield Lent(account, whom, attributes)
+        else:
+            yield Lent(tail, whom, attributes)
+    kind, name = sort_of(whom)
+    home, cluster = namespace_of(whom), cluster_of(whom)
+    if cluster is None:
+        return
+    if kind == "ServiceAccount":
+        yield from _from_scopes(snapshot, whom, (home, cluster), "ServiceAccount", done)
+        yield from _from_scopes(snapshot, whom, (cluster,), "User", done)
+    elif kind in {"User", "Group"}:
+        yield from _from_scopes(snapshot, whom, (cluster,), kind, done)
+        if (scope := _scope_of(whom)) is not None:
+            yield from _from_scopes(snapshot, whom, (scope, cluster), "ServiceAccount", done)
+            for account in _inside(snapshot, scope, "ServiceAccount"):
+                if sort_of(account)[0] == "ServiceAccount":
+                    for step in takers(snapshot, account, done):
+                        yield step._replace(whom=whom)
+    elif kind == "SecretStore":
+        yield from _from_scopes(snapshot, whom, (home, cluster), "SecretStore", done)
+    elif kind == "ClusterSecretStore":
+        yield from _from_scopes(snapshot, whom, _open_to(snapshot, whom), "SecretStore", done)
+    if kind in {"SecretStore", "ClusterSecretStore"}:
+        for secret, attributes in snapshot.heads(whom, EdgeKind.CONSUMES):
+            if attributes.get("how") == STORE_LOGIN:
+                yield Lent(secret, whom, {"kind": LOGS_IN, "direct": False})
+
+
+def lent(snapshot: Snapshot, who: Ref) -> Iterator[Lent]:
+    """Yield as whom, or with what, `who` can act in one step; the reverse of `takers`."""
+    for group in implied_groups(who):
+        yield Lent(who, group, EMPTY)
+    for scope in (namespace_of(who), cluster_of(who)) if not _scope_of(who) else (_scope_of(who),):
+        for head, attributes in snapshot.heads(scope, EdgeKind.OPENS) if scope else ():
+            if fits_member(who, attributes):
+                yield Lent(who, head, attributes)
+    for head, attributes in snapshot.heads(who, EdgeKind.OPENS):
+        if sort_of(head)[0] not in _SCOPES:
+            yield Lent(who, head, attributes)
+            continue
+        for inside in _inside(snapshot, head, str(attributes.get("target") or "")):
+            if inside != who and _applies(snapshot, inside, attributes):
+                yield Lent(who, inside, attributes)
+    for store, attributes in snapshot.tails(who, EdgeKind.CONSUMES):
+        if attributes.get("how") == STORE_LOGIN:
+            yield Lent(who, store, {"kind": LOGS_IN, "direct": False})
+    for account, _ in snapshot.heads(who, EdgeKind.RUNS_AS):
+        yield Lent(who, account, {"kind": RUNS_AS, "direct": False})
+
+
+def implied_groups(subject: Ref) -> tuple[Ref, ...]:
+    """Name the groups that Kubernetes puts a user or service account into by itself."""
+    kind, name = sort_of(subject)
+    if kind not in {"User", "ServiceAccount"}:
+        return ()
+    _, _, cluster, home, *_ = subject.split("/")
+    cluster = unquote(cluster)
+    if name == NOBODY and kind == "User":
+        return (k8s(cluster, "", "Group", "system:unauthenticated"),)
+    everybody = k8s(cluster, "", "Group", EVERYBODY)
+    if kind == "User":
+        return (everybody,)
+    return (
+        everybody,
+        k8s(cluster, "", "Group", ACCOUNTS),
+        k8s(cluster, "", "Group", f"{ACCOUNTS}:{unquote(home)}"),
+    )
+
+
+def fits_member(who: Ref, attributes: Attributes) -> bool:
+    """Look whether an edge from a whole place, bound to patterns of names, holds for `who`."""
+    kind, name = sort_of(who)
+    accounts, namespaces = attributes.get("accounts"), attributes.get("namespaces")
+    if kind == "Group" and name.startswith(ACCOUNTS):  # stands for any account, known or not
+        home = name.removeprefix(ACCOUNTS).removeprefix(":") or "*"
+        return _fits(accounts, "*") and _fits(namespaces, home)
+    if kind != "ServiceAccount":
+        return False
+    return _fits(accounts, name) and _fits(namespaces, sort_of(namespace_of(who) or who)[1])
+
+
+def secret_applies(snapshot: Snapshot, secret: Ref, attributes: Attributes) -> bool:
+    """Look whether an edge to a whole namespace or cluster is about this Secret."""
+    names = attributes.get("names")
+    if isinstance(names, tuple) and names and unquote(secret.rpartition("/")[2]) not in names:
+        return False
+    return not attributes.get("running") or any(
+        sort_of(workload)[0] not in _NO_PODS
+        and (node := snapshot.node(workload)) is not None
+        and node.kind is NodeKind.WORKLOAD
+        for workload in snapshot.uses_into(secret, EdgeKind.CONSUMES)
+    )
+
+
+def _from_scopes(
+    snapshot: Snapshot,
+    whom: Ref,
+    scopes: tuple[Ref | None, ...],
+    target: str,
+    done: set[tuple[Ref, str]],
+) -> Iterator[Lent]:
+    for scope in scopes:
+        if scope is None:
+            continue
+        again = (scope, target) in done
+        done.add((scope, target))
+        for tail, uses in snapshot.uses_into(scope, EdgeKind.OPENS).items():
+            if tail == whom:
+                continue
+            for attributes in uses.values():
+                narrowed = "names" in attributes or "running" in attributes
+                if attributes.get("target") != target or (again and not narrowed):
+                    continue
+                if _applies(snapshot, whom, attributes):
+                    yield Lent(tail, whom, attributes)
+
+
+def _applies(snapshot: Snapshot, whom: Ref, attributes: Attributes) -> bool:
+    """Look whether a rule for all of a place holds for this one; of a group, for any member."""
+    kind, name = sort_of(whom)
+    if kind == "Group" and attributes.get("target") == "ServiceAccount":
+        return True
+    names = attributes.get("names")
+    if isinstance(names, tuple) and names and name not in names:
+        return False
+    return not attributes.get("running") or bool(snapshot.uses_into(whom, EdgeKind.RUNS_AS))
+
+
+def _bound(snapshot: Snapshot, scope: Ref, attributes: Attributes) -> Iterator[Ref]:
+    """Name the accounts of a place, known ones and their groups, that an edge is bound to."""
+    cluster = unquote(scope.split("/")[2])
+    kind, name = sort_of(scope)
+    group = ACCOUNTS if kind == "Cluster" else f"{ACCOUNTS}:{name}"
+    found = [*_inside(snapshot, scope, "ServiceAccount"), k8s(cluster, "", "Group", group)]
+    for account in dict.fromkeys(found):
+        inside = _scope_of(account) in {None, scope} or kind == "Cluster"
+        if inside and fits_member(account, attributes):
+            yield account
+
+
+def _scope_of(group: Ref) -> Ref | None:
+    """Return the place whose accounts a group of accounts has as members; None: it is none."""
+    kind, name = sort_of(group)
+    if kind != "Group" or not name.startswith(ACCOUNTS):
+        return None
+    home = name.removeprefix(ACCOUNTS)
+    return _namespace(group, home[1:]) if home else cluster_of(group)
+
+
+def _inside(snapshot: Snapshot, scope: Ref, target: str) -> Iterator[Ref]:
+    """Yield what a target means in a place: accounts with their groups, stores, users, groups."""
+    kind, name = sort_of(scope)
+    cluster = unquote(scope.split("/")[2])
+    start = f"k8s://{scope.split('/')[2]}/"
+    if kind == "Namespace":
+        found = (tail for tail, _ in snapshot.tails(scope, EdgeKind.IN_NAMESPACE))
+        yield from (ref for ref in found if f"/{target}/" in ref)
+        if target == "ServiceAccount":
+            yield k8s(cluster, "", "Group", f"{ACCOUNTS}:{name}")
+            yield k8s(cluster, "", "Group", ACCOUNTS)
+        elif target == "SecretStore":
+            for node in snapshot.nodes(NodeKind.STORE):
+                if "/ClusterSecretStore/" in node.ref and scope in _open_to(snapshot, node.ref):
+                    yield node.ref
+        return
+    if target == "SecretStore":
+        stores = (node.ref for node in snapshot.nodes(NodeKind.STORE))
+        wanted = {"SecretStore", "ClusterSecretStore"}
+        yield from (ref for ref in stores if ref.startswith(start) and sort_of(ref)[0] in wanted)
+        return
+    wanted = {target, "ServiceAccount"} if target == "User" else {target}
+    for node in snapshot.nodes(NodeKind.SUBJECT):
+        if node.ref.startswith(start) and sort_of(node.ref)[0] in wanted:
+            yield node.ref
+    if target == "ServiceAccount":
+        for node in snapshot.nodes(NodeKind.SUBJECT):
+            kind, name = sort_of(node.ref)
+            if node.ref.startswith(start) and kind == "Group" and name.startswith(ACCOUNTS):
+                yield node.ref
+
+
+def _open_to(snapshot: Snapshot, store: Ref) -> tuple[Ref, ...]:
+    """Name the places whose ExternalSecrets may use a ClusterSecretStore."""
+    node = snapshot.node(store)
+    limited = node.attributes.get("namespaces") if node else None
+    cluster = cluster_of(store)
+    if cluster is None:
+        return ()
+    if isinstance(limited, tuple) and limited:
+        return (*(_namespace(store, name) for name in limited), cluster)
+    start = f"k8s://{store.split('/')[2]}/"
+    spaces = (one.ref for one in snapshot.nodes(NodeKind.NAMESPACE) if one.ref.startswith(start))
+    return (*spaces, cluster)
+
+
+def _namespace(near: Ref, name: str) -> Ref:
+    return k8s(unquote(near.split("/")[2]), "", "Namespace", name)
+
+
+def _fits(patterns: object, name: str) -> bool:
+    if not isinstance(patterns, tuple):
+        return True
+    return any(fnmatchcase(name, str(pattern)) for pattern in patterns)

@@ -1,0 +1,83 @@
+"""The benchmarks themselves, in small: they run, and what they measure is the true answer."""
+
+from pathlib import Path
+
+import pytest
+
+from graph.database import reading
+from graph.model import EdgeKind, NodeKind
+from graph.queries.blast_radius import blast_radius
+from graph.queries.consumers import consumers
+from graph.queries.readers import readers
+from graph.snapshot import Snapshot
+from tests.benchmarks import bench_collection, bench_queries, bench_storage
+from tests.benchmarks.company import EVERYWHERE, HUB, SMALL, TOKEN, company
+from tests.benchmarks.yardstick import Bare, uses_in_sql
+
+TINY = 0.01
+
+
+@pytest.fixture(scope="module")
+def graph() -> tuple[Snapshot, Bare]:
+    return bench_queries.graph_of(tuple(company(TINY)))
+
+
+def test_the_company_is_the_same_every_time() -> None:
+    assert tuple(company(TINY)) == tuple(company(TINY))
+
+
+def test_the_company_has_everything_that_a_large_one_has(graph: tuple[Snapshot, Bare]) -> None:
+    snapshot, _ = graph
+    for kind in NodeKind:
+        if kind not in {NodeKind.CREDENTIAL, NodeKind.PERSON}:
+            assert any(snapshot.nodes(kind)), kind
+    for kind in (EdgeKind.COPIES, EdgeKind.CONSUMES, EdgeKind.CAN_READ, EdgeKind.OPENS):
+        assert any(snapshot.edges(kind)), kind
+    assert len(consumers(snapshot, EVERYWHERE).consumers) == 600
+    assert len(consumers(snapshot, HUB).consumers) == 100
+
+
+@pytest.mark.parametrize("secret", [SMALL, HUB])
+def test_the_yardstick_walks_to_the_same_answer(graph: tuple[Snapshot, Bare], secret: str) -> None:
+    snapshot, bare = graph
+    answer = consumers(snapshot, secret)
+    walked = {ref for ref, _ in bare.uses(secret)}
+    assert {consumer.workload for consumer in answer.consumers} <= walked
+    assert {reader.subject for reader in readers(snapshot, secret).readers} <= {
+        ref for ref, _ in bare.readers(secret)
+    }
+
+
+def test_the_token_opens_what_its_account_may_read(graph: tuple[Snapshot, Bare]) -> None:
+    snapshot, _ = graph
+    assert blast_radius(snapshot, [(TOKEN, "")]).opens
+
+
+def test_questions_are_measured(graph: tuple[Snapshot, Bare]) -> None:
+    measured = list(bench_queries.measure(*graph))
+    assert len(measured) == 9
+    assert all(one.first.ratio > 0 and one.again.p99 > 0 for one in measured)
+
+
+def test_storage_is_measured_and_sql_gives_the_same_answer(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/graph.db"
+    nodes, edges, _ = bench_storage.fill(url, TINY)
+    assert nodes > 3_000
+    assert edges > 8_000
+    with bench_storage.opened(url) as database:
+        snapshot = bench_storage.GraphRepository(database.engine).snapshot()
+        uses = sum(len(consumer.via) for consumer in consumers(snapshot, HUB).consumers)
+        with reading(database.engine) as connection:
+            assert uses_in_sql(connection, HUB) == uses
+        assert len(list(bench_storage.compare_with_sql(database, snapshot))) == 2
+    assert bench_storage.load(url).seconds > 0
+    assert bench_storage.load_bare(url).seconds > 0
+    assert bench_storage.load_lists(url).seconds > 0
+    assert bench_storage.load_stock(url).seconds > 0
+
+
+def test_collection_is_measured() -> None:
+    found = bench_collection.measure(1, rounds=1)
+    assert found.objects > 500
+    assert found.collected > 0
+    assert found.typed > 0

@@ -1,0 +1,175 @@
+"""
+What answers are measured against: a walk over bare dictionaries, and recursive SQL.
+
+The walk visits the nodes and edges that the answer is made of, no more and no fewer, and keeps each
+with its attributes in a list: nothing that gives the same answer in Python does less.
+"""
+
+import gc
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import median
+
+from sqlalchemy import Connection, text
+
+from graph.model import Attributes, Edge, EdgeKind
+from graph.refs import Ref, cluster_of, namespace_of
+
+Neighbours = dict[Ref, list[tuple[Ref, Attributes]]]
+Found = list[tuple[Ref, Attributes]]
+_DEEP, _MANY = 3, 500  # as far as the blast radius follows what is opened
+
+
+class Bare:
+    """Two dictionaries of lists per edge kind."""
+
+    def __init__(self, edges: Iterable[Edge]) -> None:
+        self._out: dict[EdgeKind, Neighbours] = {kind: {} for kind in EdgeKind}
+        self._into: dict[EdgeKind, Neighbours] = {kind: {} for kind in EdgeKind}
+        for edge in edges:
+            self._out[edge.kind].setdefault(edge.tail, []).append((edge.head, edge.attributes))
+            self._into[edge.kind].setdefault(edge.head, []).append((edge.tail, edge.attributes))
+
+    def uses(self, secret: Ref) -> Found:
+        found, places = self._copies(secret)
+        self._consumers(found, places)
+        return found
+
+    def readers(self, secret: Ref) -> Found:
+        found, places = self._copies(secret)
+        self._consumers(found, places)
+        self._readers(found, places)
+        return found
+
+    def blast_radius(self, secret: Ref) -> Found:
+        found, places = self._copies(secret)
+        self._consumers(found, places)
+        self._readers(found, places)
+        self._opened(found, places)
+        return found
+
+    def _copies(self, secret: Ref) -> tuple[Found, list[Ref]]:
+        copies = self._out[EdgeKind.COPIES]
+        found: Found = []
+        seen = {secret}
+        places = [secret]
+        for at in places:
+            for head, attributes in copies.get(at, ()):
+                if head not in seen:
+                    seen.add(head)
+                    places.append(head)
+                    found.append((head, attributes))
+        return found, places
+
+    def _consumers(self, found: Found, places: list[Ref]) -> None:
+        consumes = self._into[EdgeKind.CONSUMES]
+        for at in places:
+            for tail, attributes in consumes.get(at, ()):
+                found.append((tail, attributes))
+
+    def _readers(self, found: Found, places: list[Ref]) -> None:
+        can_read, opens = self._into[EdgeKind.CAN_READ], self._into[EdgeKind.OPENS]
+        for at in places:
+            for scope in (at, namespace_of(at), cluster_of(at)):
+                if scope is not None:
+                    for tail, attributes in can_read.get(scope, ()):
+                        found.append((tail, attributes))
+                        holders = [tail]
+                        for holder in holders:
+                            for above, how in opens.get(holder, ()):
+                                holders.append(above)
+                                found.append((above, how))
+
+    def _opened(self, found: Found, places: list[Ref]) -> None:
+        seen = set(places)
+        level: list[Ref] = places
+        for _ in range(_DEEP):
+            following: list[Ref] = []
+            for at in level:
+                for kind in (EdgeKind.OPENS, EdgeKind.CAN_READ):
+                    for head, attributes in self._out[kind].get(at, ()):
+                        if head not in seen:
+                            seen.add(head)
+                            following.append(head)
+                            found.append((head, attributes))
+                for kind in (EdgeKind.IN_NAMESPACE, EdgeKind.STORED_IN):
+                    for tail, attributes in self._into[kind].get(at, ()):
+                        if "/Secret/" in tail and tail not in seen:
+                            seen.add(tail)
+                            following.append(tail)
+                            found.append((tail, attributes))
+                if len(following) >= _MANY:
+                    return
+            level = following
+
+
+USES_IN_SQL = text(
+    """
+    WITH RECURSIVE place(ref) AS (
+        SELECT CAST(:secret AS TEXT)
+        UNION
+        SELECT edge.head FROM place CROSS JOIN graph_edge AS edge
+        WHERE edge.tail = place.ref AND edge.kind = 'copies'
+    )
+    SELECT edge.tail, edge.attributes FROM place CROSS JOIN graph_edge AS edge
+    WHERE edge.head = place.ref AND edge.kind = 'consumes'
+    """
+)
+
+
+def uses_in_sql(connection: Connection, secret: Ref) -> int:
+    """Ask the database itself who uses a secret and its copies."""
+    return len(connection.execute(USES_IN_SQL, {"secret": secret}).all())
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds of one question and its yardstick, measured in turns."""
+
+    asked: tuple[float, ...]
+    bare: tuple[float, ...]
+
+    @property
+    def ratio(self) -> float:
+        return median(self.asked) / median(self.bare)
+
+    @property
+    def late(self) -> float:
+        """The 99th hundredth against the same of the yardstick's median."""
+        return self.p99 / median(self.bare)
+
+    @property
+    def p50(self) -> float:
+        return median(self.asked)
+
+    @property
+    def p99(self) -> float:
+        return sorted(self.asked)[int(len(self.asked) * 0.99)]
+
+
+def in_turns(ask: Callable[[], object], bare: Callable[[], object], *, rounds: int) -> Times:
+    """Measure both alternately, so that what slows the machine slows both."""
+    asked, bares = [], []
+    for _ in range(rounds):
+        bares.append(seconds(bare))
+        asked.append(seconds(ask))
+    return Times(tuple(asked), tuple(bares))
+
+
+@contextmanager
+def settled() -> Iterator[None]:
+    """Measure with the graph set aside, as the repository does with the one that it loads."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def seconds(act: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    act()
+    return time.perf_counter() - began

@@ -1,0 +1,48 @@
+"""
+A whole company for a story: world, Slack workspace, pager receiver, and the bot that `serve` runs.
+
+`scene` lasts for one file; `fresh_scene` is for one test that changes the world. The stories see
+what people see, and ask the world from the outside; one engine lives per process, so that each
+file is one unit of work for a parallel run.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.canary.plugin import CanaryPlugin
+from tests.scenarios.scene import Scene, running_scene
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    with running_scene(tmp_path_factory.mktemp("scene")) as running:
+        yield running
+
+
+@pytest.fixture
+def fresh_scene(tmp_path: Path) -> Iterator[Scene]:
+    with running_scene(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def plant_this(pytestconfig: pytest.Config) -> Callable[[str], str]:
+    """Have the session's canary watch a value of a given shape until the end."""
+    plugin = pytestconfig.pluginmanager.get_plugin("locksmith-canary")
+    assert isinstance(plugin, CanaryPlugin)
+
+    def plant(value: str) -> str:
+        plugin.canary.plant(value)
+        return value
+
+    return plant
