@@ -23,6 +23,7 @@ from bot.slack.publisher import Publisher
 from bot.slack.screen import Screen
 from bot.slack.sender import SlackSender
 from bot.slack_api import web_client
+from bot.web import WebServer
 from bot.wiring import (
     GraphParts,
     ResponseParts,
@@ -36,7 +37,7 @@ from bot.work.room import Room
 from bot.work.sightings import Sightings
 from bot.worker import Worker
 from graph.detect import warm_up
-from graph.errors import BadInputError
+from graph.errors import BadInputError, UnavailableError
 from graph.leases import Leases
 from graph.live.graph import LiveGraph
 from graph.live.pace import Pace
@@ -135,3 +136,30 @@ class Serving:
         for part in (courier, publisher, worker, app):
             part.start()
             stack.callback(part.stop)
+        self.web = self._open_door(inbox, stack)
+
+    def _open_door(self, inbox: Inbox, stack: ExitStack) -> WebServer | None:
+        """Listen for webhooks last, when everything behind the inbox runs; None: it is off."""
+        settings = self._config.web
+        if not settings.listen:
+            if settings.hooks:
+                log.warning("web.hooks_unused", because="web.listen is empty")
+            return None
+        web = WebServer(
+            settings, inbox, clock=self.graph.now, ready=lambda: readiness(inbox, self.app)
+        )
+        stack.callback(web.stop)
+        web.start()
+        return web
+
+
+def readiness(inbox: Inbox, app: SlackApp) -> dict[str, str]:
+    """Name the parts that a request needs, each with its problem ("" if there is none)."""
+    try:
+        inbox.require_writable()
+    except UnavailableError as error:
+        log.warning("database.not_writable", happened=error.happened)
+        database = "not writable"
+    else:
+        database = ""
+    return {"database": database, "slack": "" if app.connected else "not connected"}

@@ -15,7 +15,7 @@ import structlog
 from bot.inbox import Entry, Inbox
 from bot.slack.payloads import Asked, asked
 from bot.slack.views.answers import problem_answer
-from bot.work import approvals, house, questions, reports, runs
+from bot.work import approvals, hooks, house, questions, reports, runs
 from bot.work.room import Room, answer
 from graph.errors import LocksmithError, UnavailableError, raised_at
 
@@ -55,6 +55,7 @@ ERRANDS: Mapping[tuple[str, str], Errand] = {
     ("action", "run_undo"): runs.undo,
     ("action", "incident_close"): runs.close,
     ("action", "incident_dismiss"): runs.open_dismissal,
+    ("hook", "delivery"): hooks.on_delivery,
     ("view", "leak_report_form"): reports.from_form,
     ("view", "approval_give"): approvals.approve,
     ("view", "approval_refuse"): approvals.deny,

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from graph.connections import Connections
 from graph.fingerprints import Fingerprinter
+from graph.kubernetes.toolbox import Declared
 from graph.model import Observation
 
 
@@ -26,10 +27,16 @@ class Permission:
 
 @dataclass(frozen=True, slots=True)
 class CollectContext:
-    """What a collector is given. `fingerprinter` is None where values must not be read."""
+    """
+    What a collector is given. `fingerprinter` is None where values must not be read.
+
+    `references` are declared for custom resources that no tool knows; `infer`: guess the others.
+    """
 
     connections: Connections
     fingerprinter: Fingerprinter | None
+    references: tuple[Declared, ...] = ()
+    infer: bool = False
 
 
 class Collector(ABC):

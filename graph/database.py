@@ -135,7 +135,7 @@ def insert_many(
     for name, value in same.items():
         convert = table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
         fixed[name] = value if convert is None else convert(value)
-    statement = insert(table).compile(dialect=dialect, column_keys=[*rows[0], *fixed])
+    statement = insert(table).inline().compile(dialect=dialect, column_keys=[*rows[0], *fixed])
     named = [{**row, **fixed} for row in rows]
     if not statement.positional:
         connection.exec_driver_sql(str(statement), named)

@@ -127,15 +127,19 @@ class Difference:
 
     def _add(self, kind: ChangeKind, subject_kind: str, subject: dict[str, Any]) -> None:
         self.revision += 1
-        row = {"head": "", "edge_kind": "", "identity": b""} | subject
-        row |= {
-            "revision": self.revision,
-            "kind": kind.value,
-            "subject_kind": subject_kind,
-            "source": self.source,
-            "at": self.at,
-        }
-        self.rows.append(row)
+        self.rows.append(
+            {
+                "head": "",
+                "edge_kind": "",
+                "identity": b"",
+                **subject,
+                "revision": self.revision,
+                "kind": kind.value,
+                "subject_kind": subject_kind,
+                "source": self.source,
+                "at": self.at,
+            }
+        )
 
 
 def read_change(row: Mapping[str, Any]) -> Change:

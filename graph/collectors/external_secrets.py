@@ -3,7 +3,7 @@ External Secrets operator, live: what is copied from which store into which Kube
 
 Example: `external_secrets/prod` gives `vault://main/kv/payments/db` -copies-> `k8s://prod/
 payments/Secret/db`, with the ExternalSecret as `sync` and its refresh interval. Kinds:
-ExternalSecret, ClusterExternalSecret, PushSecret, SecretStore, ClusterSecretStore, in whatever
+ExternalSecret, PushSecret, SecretStore, and their cluster-wide forms, in whatever
 version the cluster serves. A cluster without the operator gives nothing, and no gap.
 What the fields mean is in `graph/kubernetes/syncs.py`.
 Source: external-secrets/external-secrets, API types.
@@ -13,10 +13,8 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from graph.collector import CollectContext, Collector, Permission
-from graph.connections import Connections
 from graph.gathered import Gathered
-from graph.kubernetes.listing import Listing
-from graph.kubernetes.remotes import KnownVault
+from graph.kubernetes.listing import Listing, known_vaults
 from graph.kubernetes.syncs import GROUP, Syncs
 from graph.model import Observation
 
@@ -24,6 +22,7 @@ _PLURALS = (
     "externalsecrets",
     "clusterexternalsecrets",
     "pushsecrets",
+    "clusterpushsecrets",
     "secretstores",
     "clustersecretstores",
 )
@@ -63,12 +62,3 @@ class ExternalSecretsCollector(Collector):
         listing.finish()
         syncs.finish()
         yield gathered.observation()
-
-
-def known_vaults(connections: Connections) -> dict[str, KnownVault]:
-    """Return the configured vaults by name, for telling which one a SecretStore means."""
-    return {
-        name: KnownVault((settings.address,), settings.namespace)
-        for name in connections.vault_names
-        for settings in (connections.vault_settings(name),)
-    }

@@ -15,8 +15,10 @@ from typing import ClassVar
 from graph.collector import CollectContext, Collector, Permission
 from graph.gathered import Gathered
 from graph.kubernetes.inventory import Inventory
-from graph.kubernetes.listing import Listing
+from graph.kubernetes.listing import Listing, known_vaults
 from graph.kubernetes.reduced import reduced, stored_fingerprints
+from graph.kubernetes.tool import Here
+from graph.kubernetes.toolbox import Toolbox
 from graph.model import Observation
 
 # (plural, the API groups that may serve it, newest first)
@@ -28,6 +30,9 @@ _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("daemonsets", ("apps", "extensions")),
     ("replicasets", ("apps", "extensions")),
     ("replicationcontrollers", ("",)),
+    ("controllerrevisions", ("apps",)),
+    ("podtemplates", ("",)),
+    ("persistentvolumes", ("",)),
     ("jobs", ("batch",)),
     ("cronjobs", ("batch",)),
     ("pods", ("",)),
@@ -72,16 +77,25 @@ class KubernetesCollector(Collector):
         if settings.environment:
             gathered.note(gathered.store(), environment=settings.environment)
         listing = Listing(context.connections.kubernetes(cluster), gathered)
-        inventory = Inventory(gathered)
+        vaults = known_vaults(context.connections)
+        tools = Toolbox(Here(gathered, vaults=vaults))
+        inventory = Inventory(gathered, readers=tools.pod_readers(), vaults=vaults)
+        readable: set[str] = set()
         for plural, groups in _KINDS:
             for obj in listing.objects(plural, *groups):
                 inventory.add(obj)
+                tools.add(obj)
         if settings.mode == "fingerprint":
             for namespace in settings.namespaces or ("",):
+                refusals = len(gathered.gaps)
                 for secret in listing.objects("secrets", "", namespace=namespace):
                     small = reduced(secret, context.fingerprinter)
                     inventory.add(small)
+                    tools.add(small)
                     gathered.fingerprints += stored_fingerprints(small, cluster)
+                if len(gathered.gaps) == refusals:
+                    readable.add(namespace)
         listing.finish()
-        inventory.finish()
+        tools.finish()
+        inventory.finish(readable=None if "" in readable else readable)
         yield gathered.observation()

@@ -7,6 +7,7 @@ versions come from discovery, so CronJob is read in whatever version the cluster
 
 from collections.abc import Iterator
 
+from graph.connections import Connections
 from graph.errors import (
     AccessDeniedError,
     ConflictError,
@@ -16,6 +17,7 @@ from graph.errors import (
 )
 from graph.fields import Object
 from graph.gathered import Gathered
+from graph.kubernetes.remotes import KnownVault
 from graph.kubernetes_api import KubernetesApi
 
 
@@ -67,3 +69,12 @@ class Listing:
             yield from self._api.list(path)
         except ConflictError:
             yield from self._api.list(path)
+
+
+def known_vaults(connections: Connections) -> dict[str, KnownVault]:
+    """Return the configured vaults by name, for telling which one an object means."""
+    return {
+        name: KnownVault((settings.address,), settings.namespace)
+        for name in connections.vault_names
+        for settings in (connections.vault_settings(name),)
+    }

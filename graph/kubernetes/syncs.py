@@ -8,9 +8,8 @@ of the edge is 0. A PushSecret copies the other way. Objects come one by one and
 Which store a SecretStore means is in `remotes.py`. Pure.
 """
 
-import re
 from collections.abc import Iterator, Mapping
-from itertools import chain
+from dataclasses import replace
 
 from graph import refs
 from graph.fields import (
@@ -26,6 +25,8 @@ from graph.fields import (
     texts,
 )
 from graph.gathered import Gathered
+from graph.kubernetes.durations import seconds
+from graph.kubernetes.logins import login_references
 from graph.kubernetes.references import Reference
 from graph.kubernetes.remotes import KnownVault, Remote, remote_of
 from graph.kubernetes.selections import selections
@@ -39,9 +40,11 @@ from graph.refs import Ref
 GROUP = "external-secrets.io"
 
 _HOUR = 3600
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_DURATION = re.compile(r"([0-9.]+)(ms|us|µs|ns|h|m|s)")
-_NOT_SECRETS = frozenset({"serviceAccountRef", "storeRef", "generatorRef", "configMapRef"})
+# What is made in each selected namespace, and how the fields begin that say it.
+_EXPANDED = {
+    "ClusterExternalSecret": ("ExternalSecret", "externalSecret"),
+    "ClusterPushSecret": ("PushSecret", "pushSecret"),
+}
 
 
 class Syncs:
@@ -63,6 +66,7 @@ class Syncs:
         self._stores: dict[tuple[str, str, str], Object] = {}
         self._labels: dict[str, Mapping[str, str]] = {}
         self._untraced: dict[str, list[Ref]] = {}
+        self._filled: dict[tuple[str, str], set[tuple[str, str, str]]] = {}  # Secret -> its stores
 
     def add(self, obj: Object) -> bool:
         """Take one object; False where it is none of the operator's (a Namespace is looked at)."""
@@ -75,7 +79,7 @@ class Syncs:
         home = namespace_of(obj) or self._namespace
         if kind == "ExternalSecret":
             self._external.setdefault((home, name), []).append(obj)
-        elif kind == "ClusterExternalSecret":
+        elif kind in _EXPANDED:
             self._expanded.append(obj)
         elif kind == "PushSecret":
             self._pushed.append(obj)
@@ -87,14 +91,17 @@ class Syncs:
 
     @property
     def needs_namespaces(self) -> bool:
-        """Say whether a ClusterExternalSecret waits for the labels of the namespaces."""
+        """Say whether a ClusterExternalSecret or ClusterPushSecret waits for namespaces' labels."""
         return bool(self._expanded)
 
     def finish(self) -> None:
         """Add everything to the graph; to be called once."""
         for cluster_wide in self._expanded:
             for namespace, single in self._expand(cluster_wide):
-                self._external.setdefault((namespace, name_of(single)), [single])
+                if text(single, "kind") == "PushSecret":
+                    self._pushed.append(single)
+                else:
+                    self._external.setdefault((namespace, name_of(single)), [single])
         users: dict[tuple[str, str, str], set[str]] = {}
         for (namespace, _), objects in self._external.items():
             for obj in objects:
@@ -109,8 +116,9 @@ class Syncs:
             self._gathered.miss(f"{syncs[0]}{more}", what)
 
     def _expand(self, obj: Object) -> Iterator[tuple[str, Object]]:
-        """Make the ExternalSecrets that a ClusterExternalSecret makes, one per namespace."""
+        """Make the objects that a cluster-wide one makes, one per namespace."""
         spec = mapping(obj, "spec")
+        single, prefix = _EXPANDED[text(obj, "kind")]
         ref = self._sync(obj, "")
         selectors = list(entries(spec, "namespaceSelectors"))
         if "namespaceSelector" in spec:
@@ -124,14 +132,14 @@ class Syncs:
         if not wanted:
             self._untraced.setdefault("It selects no namespace that is known.", []).append(ref)
         for namespace in sorted(wanted):
-            name = text(spec, "externalSecretName") or name_of(obj)
+            name = text(spec, f"{prefix}Name") or name_of(obj)
             yield (
                 namespace,
                 {
                     "apiVersion": text(obj, "apiVersion"),
-                    "kind": "ExternalSecret",
+                    "kind": single,
                     "metadata": {"name": name, "namespace": namespace},
-                    "spec": mapping(spec, "externalSecretSpec"),
+                    "spec": mapping(spec, f"{prefix}Spec"),
                 },
             )
 
@@ -155,6 +163,7 @@ class Syncs:
             store = mapping(selection.entry, "sourceRef", "storeRef")
             key = _store_key(store or mapping(spec, "secretStoreRef"), namespace)
             used.add(key)
+            self._filled.setdefault((namespace, name), set()).add(key)
             if selection.problem:
                 self._untraced.setdefault(selection.problem, []).append(ref)
                 continue
@@ -169,12 +178,39 @@ class Syncs:
                     refresh_interval=waits,
                     **attributes,
                 )
-        for index, source in enumerate(entries(target, "template", "templateFrom")):
+        self._not_from_stores(ref, spec, namespace, head)
+        return used
+
+    def _not_from_stores(self, ref: Ref, spec: Object, namespace: str, head: Ref) -> None:
+        """Add what generators make for an ExternalSecret, and Secrets that hold its template."""
+        for entry in entries(spec, "dataFrom"):
+            generator = self._generator(mapping(entry, "sourceRef", "generatorRef"), namespace)
+            if generator is not None:
+                self._gathered.connect(
+                    generator,
+                    head,
+                    EdgeKind.COPIES,
+                    sync=ref,
+                    key="",
+                    from_key="",
+                    refresh_interval=_interval_of(spec),
+                )
+        for index, source in enumerate(entries(spec, "target", "template", "templateFrom")):
             if secret := text(source, "secret", "name"):
                 field = f"spec.target.template.templateFrom[{index}].secret"
                 use = Reference(secret, "template", field)
                 connect_use(self._gathered, ref, "ExternalSecret", use, namespace)
-        return used
+
+    def _generator(self, generator: Object, namespace: str) -> Ref | None:
+        """Name a generator, which stands for the credential that it makes; see its tool."""
+        kind, name = text(generator, "kind"), text(generator, "name")
+        if not kind or not name:
+            return None
+        home = "" if kind == "ClusterGenerator" else namespace
+        ref = refs.k8s(self._gathered.cluster, home, kind, name)
+        self._gathered.refer(ref, NodeKind.SYNC)
+        self._gathered.place(ref, home)
+        return ref
 
     def _tail(self, store: tuple[str, str, str], key: str, sync: Ref) -> Ref | None:
         """Name what is copied; remember why not where it has no name."""
@@ -199,10 +235,12 @@ class Syncs:
         namespace, spec = namespace_of(obj) or self._namespace, mapping(obj, "spec")
         ref = self._sync(obj, namespace)
         name = text(spec, "selector", "secret", "name")
-        if not name:
+        tail = self._generator(mapping(spec, "selector", "generatorRef"), namespace)
+        if name:
+            tail = self._gathered.refer_secret(namespace, name)
+        if tail is None:
             self._untraced.setdefault("It pushes Secrets chosen by label.", []).append(ref)
             return
-        tail = self._gathered.refer_secret(namespace, name)
         pushed = [
             (mapping(entry, "match", "remoteRef"), text(entry, "match", "secretKey"), False)
             for entry in entries(spec, "data")
@@ -238,10 +276,18 @@ class Syncs:
                 f"It reads from {remote.server}, which is the address of no configured vault.",
                 do_now="If it is one of them under another name, add this address to its settings.",
             )
-        for where, use in _logins(mapping(obj, "spec", "provider"), "spec.provider"):
-            places = {namespace} if namespace else ({where} if where else users)
+        for use in login_references(mapping(obj, "spec", "provider"), "spec.provider"):
+            # A SecretStore's own namespace holds, whatever its selectors say.
+            places = {namespace} if namespace else ({use.namespace} if use.namespace else users)
             for place in sorted(places):
-                connect_use(self._gathered, ref, kind, use, place)
+                connect_use(self._gathered, ref, kind, replace(use, namespace=""), place)
+                if key in self._filled.get((place, use.name), ()):
+                    self._gathered.miss(
+                        f"{kind} {name}",
+                        f"It logs in with {place}/{use.name}, which it fills itself: a wrong value "
+                        "there locks it out.",
+                        do_now="Keep the login of a store outside of it.",
+                    )
 
     def _sync(self, obj: Object, namespace: str) -> Ref:
         kind = text(obj, "kind")
@@ -250,19 +296,6 @@ class Syncs:
         self._gathered.place(ref, namespace)
         self._gathered.own(ref, owner_of(obj))
         return ref
-
-
-def seconds(duration: str) -> int | None:
-    """Read a Go duration such as `1h0m0s`; None where it is none."""
-    if duration == "0":
-        return 0
-    parts = _DURATION.findall(duration)
-    if not parts or "".join(chain.from_iterable(parts)) != duration:
-        return None
-    try:
-        return round(sum(float(amount) * _UNITS[unit] for amount, unit in parts))
-    except ValueError:
-        return None
 
 
 def _interval_of(spec: Object) -> int:
@@ -276,7 +309,8 @@ def _interval_of(spec: Object) -> int:
 
 
 def _sync_attributes(obj: Object) -> dict[str, AttributeValue]:
-    spec = mapping(obj, "spec", "externalSecretSpec") or mapping(obj, "spec")
+    _, prefix = _EXPANDED.get(text(obj, "kind"), ("", ""))
+    spec = mapping(obj, "spec", f"{prefix}Spec") or mapping(obj, "spec")
     store = mapping(spec, "secretStoreRef")
     found: dict[str, AttributeValue] = {
         "refresh_interval": _interval_of(spec),
@@ -284,7 +318,7 @@ def _sync_attributes(obj: Object) -> dict[str, AttributeValue]:
     }
     if name := text(store, "name"):
         found["store"] = f"{text(store, 'kind') or 'SecretStore'}/{name}"
-    if text(obj, "kind") != "PushSecret":
+    if not text(obj, "kind").endswith("PushSecret"):
         found["target"] = text(spec, "target", "name") or name_of(obj)
         found["creation_policy"] = text(spec, "target", "creationPolicy") or "Owner"
         found["deletion_policy"] = text(spec, "target", "deletionPolicy") or "Retain"
@@ -310,27 +344,3 @@ def _store_attributes(remote: Remote) -> dict[str, AttributeValue]:
 def _store_key(store: Object, namespace: str) -> tuple[str, str, str]:
     kind = text(store, "kind") or "SecretStore"
     return (kind, namespace if kind == "SecretStore" else "", text(store, "name"))
-
-
-def _logins(settings: object, field: str) -> Iterator[tuple[str, Reference]]:
-    """
-    Yield (namespace, use) of each Secret that a provider's settings name.
-
-    Every provider spells it alike: a map with a `name` below a field that ends in `Ref`, the
-    `clientCert` of Vault, or a `caProvider` of type Secret.
-    """
-    if not isinstance(settings, Mapping):
-        return
-    for name, below in settings.items():
-        if not isinstance(name, str) or name in _NOT_SECRETS:
-            continue
-        path = f"{field}.{name}"
-        names_one = name.endswith("Ref") or name == "clientCert"
-        authority = name == "caProvider" and text(below, "type") == "Secret"
-        if (names_one or authority) and (secret := text(below, "name")):
-            yield (
-                text(below, "namespace"),
-                Reference(secret, "storeAuth", path, "", text(below, "key")),
-            )
-        else:
-            yield from _logins(below, path)

@@ -29,6 +29,7 @@ log = get_logger()
 
 _NOTHING = Changed(frozenset(), frozenset())
 _LONGEST_GATHER = 5.0
+_LOOK_SECONDS = 1.0  # between two looks at the clock, where nothing happens
 
 
 class LiveCluster:
@@ -132,38 +133,27 @@ class LiveCluster:
 
     def _keep_current(self, collections: Collections) -> None:
         changed = _NOTHING
-        discovery_due = monotonic() + self._pace.discovery
         busy = 0.0
         while not self._ended.is_set():
             began = monotonic()
+            anew = collections.changed()
+            if anew:
+                for source in self._sources:
+                    source.look_at_everything()
             try:
                 if not self._holds():
                     raise ConflictError("Another process may follow this cluster by now.")
-                if began >= discovery_due:
-                    discovery_due = began + self._pace.discovery
-                    self._rediscover(collections)
                 self._update(changed, collections)
             except LocksmithError as error:
                 self._cache.take_back(changed)
                 log.warning("cluster.not_updated", cluster=self._cluster, happened=error.happened)
                 self._ended.wait(self._pace.first_wait)
-            if changed.objects:
+            if changed.objects and self.settled and not anew:
                 busy = monotonic() - began
             self._settle()
             # A large cluster is written less often rather than all the time.
             gather = min(max(self._pace.gather, busy), _LONGEST_GATHER)
-            wait = max(0.0, discovery_due - monotonic())
-            changed = self._cache.changes(wait=min(wait, 1.0), gather=gather)
-
-    def _rediscover(self, collections: Collections) -> None:
-        try:
-            changed = collections.discover()
-        except LocksmithError as error:  # the followers notice for themselves
-            log.debug("discovery.failed", cluster=self._cluster, happened=error.happened)
-            return
-        if changed:
-            for source in self._sources:
-                source.look_at_everything()
+            changed = self._cache.changes(wait=_LOOK_SECONDS, gather=gather)
 
     def _update(self, changed: Changed, collections: Collections) -> None:
         wanted: set[str] = set()

@@ -9,11 +9,13 @@ keeps what it served. A server that has no trustworthy watch is listed at the in
 import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from threading import Event, Thread
 from types import MappingProxyType
 from typing import Any
 
 from structlog import get_logger
 
+from graph.errors import LocksmithError
 from graph.fields import Object
 from graph.kubernetes_api import KubernetesApi, Resource
 from graph.live.cluster_cache import ClusterCache
@@ -49,29 +51,54 @@ class Collections:
         self._pace = pace
         self._followers: dict[str, Follower] = {}
         self._watches = True
+        self._silent: frozenset[str] = frozenset()  # group versions that did not answer
+        self._found: tuple[Served, frozenset[str]] | None = None
+        self._ended = Event()
+        self._thread = Thread(target=self._ask_again, name=f"discover {api.cluster}", daemon=True)
         self.served: Served = MappingProxyType({})
 
-    def discover(self) -> bool:
+    def discover(self) -> None:
         """
-        Ask what is served; say whether it is something else than before.
+        Ask what is served, and go on asking from now on.
 
         Raises:
             AccessDeniedError, UnavailableError: the cluster does not answer.
         """
-        if not self.served:
-            version = str(self._api.get("/version").get("gitVersion") or "")
-            self._watches = not _NO_WATCH.search(version)
-        found = dict(self._api.rediscover())
-        silent = set(self._api.undiscovered)
-        for key, resource in self.served.items():
-            if _group_version(resource) in silent:
-                found.setdefault(key, resource)
-        changed = found != dict(self.served)
-        self.served = MappingProxyType(found)
+        version = str(self._api.get("/version").get("gitVersion") or "")
+        self._watches = not _NO_WATCH.search(version)
+        self.served, self._silent = self._ask()
+        self._thread.start()
+
+    def changed(self) -> bool:
+        """Take over what discovery has found since; False: nothing else than before."""
+        found, self._found = self._found, None
+        if found is None:
+            return False
+        self.served, self._silent = found
         for path in list(self._followers):
             if self._resource(path) is None:
                 self._drop(path)
-        return changed
+        return True
+
+    def _ask(self) -> tuple[Served, frozenset[str]]:
+        found = dict(self._api.rediscover())
+        silent = frozenset(self._api.undiscovered)
+        for key, resource in self.served.items():
+            if _group_version(resource) in silent:
+                found.setdefault(key, resource)
+        return MappingProxyType(found), silent
+
+    def _ask_again(self) -> None:
+        """Discovery takes many calls: in a thread of its own, so that changes need not wait."""
+        while not self._ended.wait(self._pace.discovery):
+            try:
+                served, silent = self._ask()
+            except LocksmithError as error:  # the followers notice for themselves
+                log.debug("discovery.failed", cluster=self._api.cluster, happened=error.happened)
+                continue
+            if (dict(served), silent) != (dict(self.served), self._silent):
+                self._found = served, silent
+                self._cache.wake()
 
     def follow(self, paths: Iterable[str]) -> None:
         for path in paths:
@@ -96,6 +123,7 @@ class Collections:
             self._drop(path)
 
     def stop(self) -> None:
+        self._ended.set()
         for follower in self._followers.values():
             follower.stop()
         for follower in self._followers.values():

@@ -31,6 +31,8 @@ RUNS_AS = "runs-as"
 MOUNTS = "mounts"
 HOLDS = "holds"  # a policy, a membership
 
+_STORES = frozenset({"SecretStore", "ClusterSecretStore"})
+_MEANS = {"User": ("User", "ServiceAccount"), "SecretStore": ("SecretStore", "ClusterSecretStore")}
 _SCOPES = frozenset({"Namespace", "Cluster"})
 _NO_PODS = frozenset({"Ingress", "Gateway"})
 
@@ -58,32 +60,21 @@ def takers(snapshot: Snapshot, whom: Ref, done: set[tuple[Ref, str]]) -> Iterato
 
     A rule for all of a namespace is told only once: `done` remembers which were, between calls.
     """
-    for tail, attributes in snapshot.tails(whom, EdgeKind.OPENS):
-        if sort_of(tail)[0] in _SCOPES:
-            for account in _bound(snapshot, tail, attributes):
-                yield Lent(account, whom, attributes)
-        else:
-            yield Lent(tail, whom, attributes)
-    kind, name = sort_of(whom)
-    home, cluster = namespace_of(whom), cluster_of(whom)
-    if cluster is None:
-        return
-    if kind == "ServiceAccount":
-        yield from _from_scopes(snapshot, whom, (home, cluster), "ServiceAccount", done)
-        yield from _from_scopes(snapshot, whom, (cluster,), "User", done)
-    elif kind in {"User", "Group"}:
-        yield from _from_scopes(snapshot, whom, (cluster,), kind, done)
-        if (scope := _scope_of(whom)) is not None:
-            yield from _from_scopes(snapshot, whom, (scope, cluster), "ServiceAccount", done)
-            for account in _inside(snapshot, scope, "ServiceAccount"):
-                if sort_of(account)[0] == "ServiceAccount":
-                    for step in takers(snapshot, account, done):
-                        yield step._replace(whom=whom)
-    elif kind == "SecretStore":
-        yield from _from_scopes(snapshot, whom, (home, cluster), "SecretStore", done)
-    elif kind == "ClusterSecretStore":
-        yield from _from_scopes(snapshot, whom, _open_to(snapshot, whom), "SecretStore", done)
-    if kind in {"SecretStore", "ClusterSecretStore"}:
+    for tail, uses in snapshot.uses_into(whom, EdgeKind.OPENS).items():
+        for attributes in uses.values():
+            if sort_of(tail)[0] in _SCOPES:
+                for account in _bound(snapshot, tail, attributes):
+                    yield Lent(account, whom, attributes)
+            else:
+                yield Lent(tail, whom, attributes)
+    for scope, target in _lending(snapshot, whom):
+        yield from _from_scope(snapshot, whom, scope, target, done)
+    members = _scope_of(whom)
+    if members is not None:
+        for account in _inside(snapshot, members, "ServiceAccount"):
+            if sort_of(account)[0] == "ServiceAccount":
+                yield from (s._replace(whom=whom) for s in takers(snapshot, account, done))
+    if sort_of(whom)[0] in _STORES:
         for secret, attributes in snapshot.heads(whom, EdgeKind.CONSUMES):
             if attributes.get("how") == STORE_LOGIN:
                 yield Lent(secret, whom, {"kind": LOGS_IN, "direct": False})
@@ -93,7 +84,8 @@ def lent(snapshot: Snapshot, who: Ref) -> Iterator[Lent]:
     """Yield as whom, or with what, `who` can act in one step; the reverse of `takers`."""
     for group in implied_groups(who):
         yield Lent(who, group, EMPTY)
-    for scope in (namespace_of(who), cluster_of(who)) if not _scope_of(who) else (_scope_of(who),):
+    members = _scope_of(who)
+    for scope in (namespace_of(who), cluster_of(who)) if members is None else (members,):
         for head, attributes in snapshot.heads(scope, EdgeKind.OPENS) if scope else ():
             if fits_member(who, attributes):
                 yield Lent(who, head, attributes)
@@ -107,7 +99,7 @@ def lent(snapshot: Snapshot, who: Ref) -> Iterator[Lent]:
     for store, attributes in snapshot.tails(who, EdgeKind.CONSUMES):
         if attributes.get("how") == STORE_LOGIN:
             yield Lent(who, store, {"kind": LOGS_IN, "direct": False})
-    for account, _ in snapshot.heads(who, EdgeKind.RUNS_AS):
+    for account in snapshot.uses_from(who, EdgeKind.RUNS_AS):
         yield Lent(who, account, {"kind": RUNS_AS, "direct": False})
 
 
@@ -155,27 +147,41 @@ def secret_applies(snapshot: Snapshot, secret: Ref, attributes: Attributes) -> b
     )
 
 
-def _from_scopes(
-    snapshot: Snapshot,
-    whom: Ref,
-    scopes: tuple[Ref | None, ...],
-    target: str,
-    done: set[tuple[Ref, str]],
+def _lending(snapshot: Snapshot, whom: Ref) -> Iterator[tuple[Ref, str]]:
+    """Yield (place, target) of the rules for whole places that may be about `whom`."""
+    kind, _ = sort_of(whom)
+    home, cluster = namespace_of(whom), cluster_of(whom)
+    if cluster is None:
+        return
+    if kind in {"ServiceAccount", "SecretStore"} and home is not None:
+        yield home, kind
+        yield cluster, kind
+    if kind in {"ServiceAccount", "User"}:
+        yield cluster, "User"
+    elif kind == "Group":
+        yield cluster, kind
+        members = _scope_of(whom)
+        for scope in () if members is None else dict.fromkeys((members, cluster)):
+            yield scope, "ServiceAccount"
+    elif kind == "ClusterSecretStore":
+        for scope in _open_to(snapshot, whom):
+            yield scope, "SecretStore"
+
+
+def _from_scope(
+    snapshot: Snapshot, whom: Ref, scope: Ref, target: str, done: set[tuple[Ref, str]]
 ) -> Iterator[Lent]:
-    for scope in scopes:
-        if scope is None:
+    again = (scope, target) in done
+    done.add((scope, target))
+    for tail, uses in snapshot.uses_into(scope, EdgeKind.OPENS).items():
+        if tail == whom:
             continue
-        again = (scope, target) in done
-        done.add((scope, target))
-        for tail, uses in snapshot.uses_into(scope, EdgeKind.OPENS).items():
-            if tail == whom:
+        for attributes in uses.values():
+            narrowed = "names" in attributes or "running" in attributes
+            if attributes.get("target") != target or (again and not narrowed):
                 continue
-            for attributes in uses.values():
-                narrowed = "names" in attributes or "running" in attributes
-                if attributes.get("target") != target or (again and not narrowed):
-                    continue
-                if _applies(snapshot, whom, attributes):
-                    yield Lent(tail, whom, attributes)
+            if _applies(snapshot, whom, attributes):
+                yield Lent(tail, whom, attributes)
 
 
 def _applies(snapshot: Snapshot, whom: Ref, attributes: Attributes) -> bool:
@@ -213,12 +219,13 @@ def _scope_of(group: Ref) -> Ref | None:
 def _inside(snapshot: Snapshot, scope: Ref, target: str) -> Iterator[Ref]:
     """Yield what a target means in a place: accounts with their groups, stores, users, groups."""
     kind, name = sort_of(scope)
-    cluster = unquote(scope.split("/")[2])
-    start = f"k8s://{scope.split('/')[2]}/"
+    of_cluster = f"k8s://{scope.split('/')[2]}/"
     if kind == "Namespace":
-        found = (tail for tail, _ in snapshot.tails(scope, EdgeKind.IN_NAMESPACE))
-        yield from (ref for ref in found if f"/{target}/" in ref)
+        for tail in snapshot.uses_into(scope, EdgeKind.IN_NAMESPACE):
+            if f"/{target}/" in tail:
+                yield tail
         if target == "ServiceAccount":
+            cluster = unquote(scope.split("/")[2])
             yield k8s(cluster, "", "Group", f"{ACCOUNTS}:{name}")
             yield k8s(cluster, "", "Group", ACCOUNTS)
         elif target == "SecretStore":
@@ -226,20 +233,16 @@ def _inside(snapshot: Snapshot, scope: Ref, target: str) -> Iterator[Ref]:
                 if "/ClusterSecretStore/" in node.ref and scope in _open_to(snapshot, node.ref):
                     yield node.ref
         return
-    if target == "SecretStore":
-        stores = (node.ref for node in snapshot.nodes(NodeKind.STORE))
-        wanted = {"SecretStore", "ClusterSecretStore"}
-        yield from (ref for ref in stores if ref.startswith(start) and sort_of(ref)[0] in wanted)
-        return
-    wanted = {target, "ServiceAccount"} if target == "User" else {target}
-    for node in snapshot.nodes(NodeKind.SUBJECT):
-        if node.ref.startswith(start) and sort_of(node.ref)[0] in wanted:
+    among = NodeKind.STORE if target == "SecretStore" else NodeKind.SUBJECT
+    wanted = _MEANS.get(target, (target,))
+    for node in snapshot.nodes(among):
+        inside = node.ref.startswith(of_cluster)
+        if inside and (sort_of(node.ref)[0] in wanted or _is_implied(node.ref, target)):
             yield node.ref
-    if target == "ServiceAccount":
-        for node in snapshot.nodes(NodeKind.SUBJECT):
-            kind, name = sort_of(node.ref)
-            if node.ref.startswith(start) and kind == "Group" and name.startswith(ACCOUNTS):
-                yield node.ref
+
+
+def _is_implied(ref: Ref, target: str) -> bool:
+    return target == "ServiceAccount" and _scope_of(ref) is not None
 
 
 def _open_to(snapshot: Snapshot, store: Ref) -> tuple[Ref, ...]:

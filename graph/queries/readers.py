@@ -20,6 +20,7 @@ from graph.queries.identities import (
     HOLDS_TOKEN,
     RUNS_AS,
     Lent,
+    implied_groups,
     lent,
     secret_applies,
     takers,
@@ -32,6 +33,7 @@ from graph.snapshot import Snapshot
 
 MOUNTS = "mounts it"
 DIRECT = "direct"
+NOTHING = Ref("")
 MAX_IDENTITIES = 20_000  # taken over on the way to one secret, or from one subject
 _RUNS = "Runs as {}."
 _TAKES = "Can act as {}: {}."
@@ -78,14 +80,14 @@ class Readable:
 class _Way(NamedTuple):
     """A way with the verbs of one edge; in the order of the answer."""
 
-    indirect: bool
-    mounts: bool
-    subject: Ref
-    secret: Ref
-    path: tuple[Ref, ...]
-    kind: str
-    verb: str
-    note: str
+    indirect: bool = False
+    mounts: bool = False
+    subject: Ref = NOTHING
+    secret: Ref = NOTHING
+    path: tuple[Ref, ...] = ()
+    kind: str = ""
+    verb: str = ""
+    note: str = ""
 
 
 def readers(snapshot: Snapshot, ref: Ref) -> Readers:
@@ -207,7 +209,7 @@ def _running(snapshot: Snapshot, account: Ref) -> Iterator[Lent]:
 def _readable_by(snapshot: Snapshot, subject: Ref) -> Readable:
     ways: list[_Way] = []
     whole: set[Ref] = set()  # places that are read completely by now
-    start = _Way(False, False, subject, subject, (), "", "", "")
+    start = _Way(subject=subject, secret=subject)
     queue = [start]
     seen = {subject}
     tokens: list[tuple[Ref, _Way]] = []
@@ -248,7 +250,7 @@ def _onward(step: Lent, at: _Way) -> _Way:
 
 def _from(snapshot: Snapshot, subject: Ref, at: _Way, whole: set[Ref]) -> Iterator[_Way]:
     """Yield what the identity `at.secret` reads itself; what is known already only of the first."""
-    own = not at.path
+    own = at.secret == subject or at.secret in implied_groups(subject)
     before = set() if own else set(whole)
     for head, attributes in snapshot.heads(at.secret, EdgeKind.CAN_READ):
         if not own and (head in before or cluster_of(head) in before):
@@ -277,20 +279,21 @@ def _mounting(snapshot: Snapshot, secret: Ref, keys: frozenset[str]) -> Iterator
 
 
 def _mount(workload: Ref, secret: Ref) -> _Way:
-    return _Way(True, True, workload, secret, (), MOUNTING, "", MOUNTS)
+    return _Way(
+        indirect=True, mounts=True, subject=workload, secret=secret, kind=MOUNTING, note=MOUNTS
+    )
 
 
 def _way(subject: Ref, secret: Ref, attributes: Attributes) -> _Way:
     get = attributes.get
     return _Way(
-        get("direct") is False,
-        False,
-        subject,
-        secret,
-        _path(attributes),
-        str(get("kind") or DIRECT),
-        str(get("verb") or ""),
-        str(get("note") or ""),
+        indirect=get("direct") is False,
+        subject=subject,
+        secret=secret,
+        path=_path(attributes),
+        kind=str(get("kind") or DIRECT),
+        verb=str(get("verb") or ""),
+        note=str(get("note") or ""),
     )
 
 

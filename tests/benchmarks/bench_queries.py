@@ -9,6 +9,7 @@ and edges (`yardstick`). "first" is the first time that it is asked of a revisio
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
 from graph.model import Edge, NodeKind, Observation
@@ -19,7 +20,9 @@ from graph.queries.search import resolve
 from graph.refs import Ref
 from graph.snapshot import Snapshot
 from tests.benchmarks.company import HUB, SMALL, TOKEN, company
-from tests.benchmarks.yardstick import Bare, Times, in_turns, seconds, settled
+from tests.benchmarks.yardstick import Bare, Found, Times, in_turns, seconds, settled
+
+Ask = Callable[[Snapshot, Ref], object]
 
 SCALES = (0.1, 1.0)
 _ROUNDS = {SMALL: 300, TOKEN: 300, HUB: 40}
@@ -40,21 +43,14 @@ class Measured:
 def measure(snapshot: Snapshot, bare: Bare) -> Iterator[Measured]:
     for secret, rounds in _ROUNDS.items():
         for question, ask, walk in _questions(bare):
-            yield Measured(
-                _NAMES[secret],
-                question,
-                len(walk(secret)),
-                in_turns(
-                    lambda ask=ask, secret=secret: ask(fresh(snapshot), secret),  # type: ignore[misc]
-                    lambda walk=walk, secret=secret: walk(secret),  # type: ignore[misc]
-                    rounds=rounds,
-                ),
-                in_turns(
-                    lambda ask=ask, secret=secret: ask(snapshot, secret),  # type: ignore[misc]
-                    lambda walk=walk, secret=secret: walk(secret),  # type: ignore[misc]
-                    rounds=rounds,
-                ),
-            )
+            unasked = iter([fresh(snapshot) for _ in range(rounds)])
+            first = in_turns(_first(ask, unasked, secret), partial(walk, secret), rounds=rounds)
+            again = in_turns(partial(ask, snapshot, secret), partial(walk, secret), rounds=rounds)
+            yield Measured(_NAMES[secret], question, len(walk(secret)), first, again)
+
+
+def _first(ask: Ask, unasked: Iterator[Snapshot], secret: Ref) -> Callable[[], object]:
+    return lambda: ask(next(unasked), secret)
 
 
 def fresh(snapshot: Snapshot) -> Snapshot:
@@ -62,9 +58,7 @@ def fresh(snapshot: Snapshot) -> Snapshot:
     return snapshot.advance(revision=snapshot.revision, nodes={}, edges=())
 
 
-def _questions(
-    bare: Bare,
-) -> Iterator[tuple[str, Callable[[Snapshot, Ref], object], Callable[[Ref], Sequence[object]]]]:
+def _questions(bare: Bare) -> Iterator[tuple[str, Ask, Callable[[Ref], Found]]]:
     yield "uses", consumers, bare.uses
     yield "readers", readers, bare.readers
     yield (

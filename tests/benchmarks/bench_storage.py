@@ -15,6 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -145,11 +146,12 @@ def _pairs(url: str) -> list[tuple[str, str, str]]:
 
 def sql_against_graph(database: Database, snapshot: Snapshot, secret: Ref, *, rounds: int) -> float:
     """How many times longer the database takes to say who uses `secret`."""
+    unasked = [fresh(snapshot) for _ in range(rounds)]
     asked, answered = [], []
     with reading(database.engine) as connection:
-        for _ in range(rounds):
-            asked.append(seconds(lambda: uses_in_sql(connection, secret)))
-            answered.append(seconds(lambda: consumers(fresh(snapshot), secret)))
+        for one in unasked:
+            asked.append(seconds(partial(uses_in_sql, connection, secret)))
+            answered.append(seconds(partial(consumers, one, secret)))
     return median(asked) / median(answered)
 
 

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from graph.gathered import Gathered
+from graph.kubernetes.durations import seconds
 from graph.kubernetes.remotes import KnownVault, vault_path
 from graph.kubernetes.selections import landing
-from graph.kubernetes.syncs import Syncs, seconds
+from graph.kubernetes.syncs import Syncs
 from graph.model import Edge, EdgeKind, Observation
 
 VERSION = "external-secrets.io/v1"
@@ -256,8 +257,8 @@ def test_a_login_of_a_cluster_store_lies_in_its_namespace_or_in_those_that_use_i
 
 
 def test_what_cannot_be_traced_is_a_gap() -> None:
-    aws = obj("SecretStore", "vault", {"provider": {"aws": {"service": "SecretsManager"}}})
-    assert "aws" in observed(aws, external(data=[data()])).gaps[0].reason
+    other = obj("SecretStore", "vault", {"provider": {"doppler": {"project": "x"}}})
+    assert "doppler" in observed(other, external(data=[data()])).gaps[0].reason
     assert "not seen" in observed(external(data=[data()])).gaps[0].reason
 
 

@@ -108,7 +108,8 @@ def _place(body: Mapping[str, Any], repository: Mapping[str, Any], address: str)
     # Issues, pull requests, discussions: one key names the place, such as issue_body_url.
     urls = (words(details[key]) for key in sorted(details) if str(key).endswith("url"))
     return Place(
-        path=words(part(body, "location").get("type"), 60) or f"alert {words(part(body, 'alert').get('number'))}",
+        path=words(part(body, "location").get("type"), 60)
+        or f"alert {words(part(body, 'alert').get('number'))}",
         repository=name,
         url=words(details.get("html_url")) or next(urls, "") or address,
     )

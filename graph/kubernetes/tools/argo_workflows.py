@@ -1,8 +1,8 @@
 """
 Argo Workflows: containers of templates, their volumes, and the logins of artifact stores.
 
-A template runs one container, a script, or a set of them, with init containers and sidecars; volumes
-stand at the workflow and at each template. Artifacts name their logins in fields like
+A template runs one container, a script, or a set, with init containers and sidecars; volumes stand
+at the workflow and at each template. Artifacts name their logins in fields like
 `accessKeySecret`.
 Source: the fields reference of Argo Workflows.
 """

@@ -56,7 +56,7 @@ class ExternalSecretsGenerators(Tool):
         spec, path = mapping(obj, "spec"), "spec"
         if kind.kind == "ClusterGenerator":
             inner = mapping(spec, "generator")
-            name = next((name for name in inner if isinstance(name, str)), "")
+            name = str(next(iter(inner), ""))
             spec, path = mapping(inner, name), f"spec.generator.{name}"
         for use in login_references(spec, path):
             here.uses(obj, kind, use)

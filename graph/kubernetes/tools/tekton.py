@@ -9,7 +9,7 @@ Source: the API references of tekton.dev and triggers.tekton.dev.
 from collections.abc import Iterator
 from typing import ClassVar
 
-from graph.fields import Object, text
+from graph.fields import Object, entries, mapping, text
 from graph.kubernetes.paths import find, written
 from graph.kubernetes.references import PickUp, Reference, pod_references
 from graph.kubernetes.tool import Coded, Here, Kind, Named, Tool
@@ -84,49 +84,43 @@ class Tekton(Tool):
     )
 
     def read(self, obj: Object, kind: Kind, here: Here) -> None:
-        for path in _TASKS.get(kind.kind, ()):
-            for way, found in find(obj, path):
-                for use in _of_task(found, written(way)):
-                    here.uses(obj, kind, use)
-        for path in _PODS.get(kind.kind, ()):
-            for way, found in find(obj, path):
-                if isinstance(found, dict):
-                    for use in pod_references(found, written(way)):
-                        here.uses(obj, kind, _each_run(use))
-        for path in _ACCOUNTS:
+        for use in run_references(obj):
+            here.uses(obj, kind, use)
+        for path in _ACCOUNTS if kind.kind in _PODS else ():
             for _, account in find(obj, path):
-                if isinstance(account, str) and account and kind.kind in _PODS:
+                if isinstance(account, str) and account:
                     here.runs_as(obj, kind, account)
 
 
+def run_references(obj: Object) -> Iterator[Reference]:
+    """Yield the uses of Secrets in the steps and pods of a task, pipeline or run. Pure."""
+    kind = text(obj, "kind")
+    for path in _TASKS.get(kind, ()):
+        for way, found in find(obj, path):
+            yield from _of_task(found, written(way))
+    for path in _PODS.get(kind, ()):
+        for way, found in find(obj, path):
+            if isinstance(found, dict):
+                for use in pod_references(found, written(way)):
+                    yield _each_run(use)
+
+
 def _of_task(task: object, where: str) -> Iterator[Reference]:
-    if not isinstance(task, dict):
-        return
-    groups = {"steps": task.get("steps"), "sidecars": task.get("sidecars")}
-    template = task.get("stepTemplate")
-    groups["stepTemplate"] = [template] if isinstance(template, dict) else None
-    for number, (group, containers) in enumerate(groups.items()):
-        if not isinstance(containers, list):
-            continue
-        # The volumes come with the steps; a volume that only a sidecar mounts is found with it.
-        mounted = {
-            text(mount, "name")
-            for container in containers
-            if isinstance(container, dict)
-            for mount in container.get("volumeMounts") or ()
-            if isinstance(mount, dict)
+    volumes = list(entries(task, "volumes"))
+    seen: set[str] = set()
+    for group in ("steps", "sidecars", "stepTemplate"):
+        template = mapping(task, group)
+        containers = [template] if template else list(entries(task, group))
+        names = {
+            text(mount, "name") for one in containers for mount in entries(one, "volumeMounts")
         }
-        volumes = [
-            volume
-            for volume in task.get("volumes") or ()
-            if isinstance(volume, dict) and (number == 0 or text(volume, "name") in mounted)
-        ]
-        spec = {"containers": containers, "volumes": volumes}
-        for use in pod_references(spec, where):
+        seen |= names
+        mounted = [volume for volume in volumes if text(volume, "name") in names]
+        for use in pod_references({"containers": containers, "volumes": mounted}, where):
             yield _each_run(use, group)
-    if not isinstance(groups["steps"], list):
-        for use in pod_references({"volumes": task.get("volumes")}, where):
-            yield _each_run(use)
+    unused = [volume for volume in volumes if text(volume, "name") not in seen]
+    for use in pod_references({"volumes": unused}, where):
+        yield _each_run(use)
 
 
 def _each_run(use: Reference, group: str = "") -> Reference:
