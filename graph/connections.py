@@ -50,9 +50,14 @@ class _Settings(BaseModel):
 
 
 class VaultSettings(_Settings):
-    """One Vault or OpenBao. `mounts` empty means: every KV version 2 mount the bot can see."""
+    """
+    One Vault or OpenBao. `mounts` empty means: every KV version 2 mount the bot can see.
+
+    `aliases` are other addresses of the same server: what a SecretStore in a cluster may name.
+    """
 
     address: HttpAddress
+    aliases: tuple[HttpAddress, ...] = ()
     namespace: str = ""
     auth: Literal["token", "approle", "kubernetes"] = "token"
     token: SecretStr | None = None

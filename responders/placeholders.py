@@ -50,7 +50,7 @@ def values_for(
     at: tuple[str, str] | None = None,
 ) -> Values:
     """Collect what is known; `at` is the (secret, key) in question, else the first one."""
-    secret, key = at or next(((str(one), key) for one, key in radius.secrets), ("", ""))
+    secret, key = at or first_home(radius)
     found: dict[str, Value | None] = {
         "incident": facts.incident_id,
         "detector": facts.detector,
@@ -70,6 +70,16 @@ def values_for(
         "where": facts.where or None,
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def first_home(radius: BlastRadius) -> tuple[str, str]:
+    """
+    Name the (secret, key) to begin with: in a store rather than in a cluster; ("", "") if none.
+
+    Where a sync is not recognised as one, a copy stands beside its origin as if it were another.
+    """
+    homes = sorted(radius.secrets, key=lambda place: place[0].startswith("k8s://"))
+    return next(((str(secret), key) for secret, key in homes), ("", ""))
 
 
 def fill(settings: Mapping[str, Setting], values: Values) -> dict[str, object]:

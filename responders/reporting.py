@@ -19,7 +19,7 @@ from graph.refs import Ref, credential, split_key, with_key
 from graph.snapshot import Snapshot
 from responders.incident import Case, LeakReport
 from responders.opening import Opening
-from responders.placeholders import LeakFacts, store_kind_of
+from responders.placeholders import LeakFacts, first_home, store_kind_of
 from responders.playbook import StoreKind
 from responders.records import Underlying
 from responders.severity import SeverityFacts, SeverityRule, assess
@@ -107,7 +107,7 @@ def facts_of(
         [*(secret for secret, _ in radius.secrets), *(match.secret for match in case.matches)]
     )
     versions = {str(ref): _version(snapshot, ref) for ref in refs}
-    first = next((str(secret) for secret, _ in radius.secrets), "")
+    first, _ = first_home(radius)
     issuer = _attribute(snapshot, first, "issuer") or _text(case, "issuer")
     accessor = _text(case, "accessor")
     return LeakFacts(

@@ -18,7 +18,7 @@ from graph.collect import CollectedSource, collect
 from graph.collectors.manifests import collect_manifests
 from graph.errors import BadInputError
 from graph.export import FORMATS
-from graph.kubernetes.remotes import KnownVault
+from graph.kubernetes.listing import known_vaults
 from graph.model import Gap
 from graph.queries.blast_radius import BlastRadius, blast_radius, to_json
 from graph.queries.consumers import consumers
@@ -89,10 +89,7 @@ def _collect_manifests(
     parts: GraphParts, paths: list[Path], cluster: str
 ) -> Iterator[CollectedSource]:
     began = time.monotonic()
-    known = {
-        name: KnownVault((settings.address,), settings.namespace)
-        for name, settings in parts.config.vault.items()
-    }
+    known = known_vaults(parts.connections)
     seen = collect_manifests([str(path) for path in paths], cluster=cluster, vaults=known)
     changes = parts.repository.merge(seen, now=parts.now())
     yield CollectedSource(

@@ -54,25 +54,26 @@ def open_report(
         )
     reader = JsonReader(text_from(raw, name), name, heard=heard)
     head = reader.head()
-    if not head.strip():
+    shape = shape_of(head)
+    if not head.strip() and format_name == AUTO:
         raise BadInputError(
             f"{name} is empty.",
             means="A scan that finds nothing writes an empty list, so this scan may have failed.",
-            do_now="Look at the scanner's exit code and its log.",
+            do_now="Look at its exit code and its log. TruffleHog writes nothing if it finds "
+            "nothing: then add --format trufflehog.",
         )
-    if format_name != AUTO:
-        return ScanReport(formats[format_name](), reader)
-    shape = shape_of(head)
-    if shape.top == "empty":
-        return ScanReport(formats["generic"](), reader)
     fitting = [each for each in sorted(formats) if formats[each].fits(shape)]
-    if len(fitting) == 1:
+    if format_name == AUTO and shape.top == "empty":
+        return ScanReport(formats["generic"](), reader)
+    if format_name == AUTO and len(fitting) == 1:
         return ScanReport(formats[fitting[0]](), reader)
-    looks = f"several formats: {', '.join(fitting)}" if fitting else "none of the known formats"
+    if format_name in fitting or (format_name != AUTO and shape.top == "empty"):
+        return ScanReport(formats[format_name](), reader)
+    looks = f"a report of {' or '.join(fitting)}" if fitting else "none of the known formats"
     if not fitting and shape.top == "other":
         looks = "anything but JSON"
     raise BadInputError(
-        f"{name} looks like {looks}.",
+        f"{name} looks like {looks}" + ("." if format_name == AUTO else f", not {format_name}."),
         means="Nothing was imported.",
         do_now=f"Give one of: {known}. On the command line --format names it.",
     )

@@ -74,7 +74,7 @@ class Listing:
 def known_vaults(connections: Connections) -> dict[str, KnownVault]:
     """Return the configured vaults by name, for telling which one an object means."""
     return {
-        name: KnownVault((settings.address,), settings.namespace)
+        name: KnownVault((settings.address, *settings.aliases), settings.namespace)
         for name in connections.vault_names
         for settings in (connections.vault_settings(name),)
     }

@@ -12,10 +12,11 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
-from graph.model import EdgeKind, Gap, NodeKind
+from graph.model import EdgeKind, Gap
 from graph.queries.consumers import Consumer, Use, consumers_of
 from graph.queries.copies import Copy, Place, Reached, origins, spread
 from graph.queries.owners import OwnerClaim, owners
+from graph.queries.reach import Opened, opened
 from graph.queries.readers import Reader, readers_of
 from graph.refs import Ref, with_key
 from graph.snapshot import Snapshot
@@ -35,18 +36,6 @@ __all__ = [
 
 MAX_DEPTH = 3
 MAX_OPENED = 500
-
-_WALKED = (EdgeKind.OPENS, EdgeKind.CAN_READ)
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """Something that the credential gives access to; `path` leads there, both ends included."""
-
-    ref: Ref
-    path: tuple[Ref, ...]
-    depth: int
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +80,11 @@ def _blast_radius(
     given = [*secrets, *_places(snapshot, credential)]
     home = origins(snapshot, given)
     places = spread(snapshot, home)
-    opens, cut = _opened(snapshot, credential, places)
+    starts = [] if credential is None else [credential]
+    starts += [place.secret for place in places]
+    opens, cut = opened(
+        snapshot, starts, depth=MAX_DEPTH, breadth=MAX_OPENED, source="blast radius"
+    )
     return BlastRadius(
         secrets=home,
         copies=tuple(_copies(snapshot, places[len(home) :])),
@@ -138,58 +131,3 @@ def _owners(snapshot: Snapshot, home: Sequence[Place]) -> tuple[OwnerClaim, ...]
         for claim in owners(snapshot, with_key(secret, key)):
             found.setdefault(claim.owner, claim)
     return tuple(found.values())
-
-
-def _opened(
-    snapshot: Snapshot, credential: Ref | None, places: Sequence[Reached]
-) -> tuple[tuple[Opened, ...], tuple[Gap, ...]]:
-    """Walk breadth first from the value and everything it lies in; what it lies in is left out."""
-    starts = [] if credential is None else [credential]
-    starts += [place.secret for place in places]
-    seen = set(starts)
-    queue = [Opened(start, (start,), 0) for start in dict.fromkeys(starts)]
-    first = len(queue)
-    too_deep = False
-    for at in queue:
-        for head, note in sorted(_next(snapshot, at.ref)):
-            if head in seen:
-                continue
-            if at.depth == MAX_DEPTH:
-                too_deep = True
-                break
-            if len(queue) - first == MAX_OPENED:
-                return tuple(queue[first:]), (_cut(f"after {MAX_OPENED} things"),)
-            seen.add(head)
-            queue.append(Opened(head, (*at.path, head), at.depth + 1, note))
-    cut = (_cut(f"after {MAX_DEPTH} steps"),) if too_deep else ()
-    return tuple(queue[first:]), cut
-
-
-def _next(snapshot: Snapshot, ref: Ref) -> Iterator[tuple[Ref, str]]:
-    """Yield what `ref` gives access to; a namespace or a cluster gives its secrets."""
-    for kind in _WALKED:
-        for head, attributes in snapshot.heads(ref, kind):
-            yield head, str(attributes.get("note") or attributes.get("verb") or "")
-    node = snapshot.node(ref)
-    inside = (
-        {
-            NodeKind.NAMESPACE: EdgeKind.IN_NAMESPACE,
-            NodeKind.STORE: EdgeKind.STORED_IN,
-        }.get(node.kind)
-        if node
-        else None
-    )
-    if inside is not None:
-        for tail, _ in snapshot.tails(ref, inside):
-            below = snapshot.node(tail)
-            if below is not None and below.kind is NodeKind.SECRET:
-                yield tail, ""
-
-
-def _cut(where: str) -> Gap:
-    return Gap(
-        source="blast radius",
-        scope="opens",
-        reason=f"What the credential opens was followed no further than {where}.",
-        do_now="Ask for the blast radius of one of the things listed to see more.",
-    )

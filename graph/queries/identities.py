@@ -60,14 +60,8 @@ def takers(snapshot: Snapshot, whom: Ref, done: set[tuple[Ref, str]]) -> Iterato
 
     A rule for all of a namespace is told only once: `done` remembers which were, between calls.
     """
-    for tail, uses in snapshot.uses_into(whom, EdgeKind.OPENS).items():
-        for attributes in uses.values():
-            if sort_of(tail)[0] in _SCOPES:
-                for account in _bound(snapshot, tail, attributes):
-                    yield Lent(account, whom, attributes)
-            else:
-                yield Lent(tail, whom, attributes)
-    for scope, target in _lending(snapshot, whom):
+    yield from _by_own_edges(snapshot, whom)
+    for scope, target in lending(snapshot, whom):
         yield from _from_scope(snapshot, whom, scope, target, done)
     members = _scope_of(whom)
     if members is not None:
@@ -84,16 +78,12 @@ def lent(snapshot: Snapshot, who: Ref) -> Iterator[Lent]:
     """Yield as whom, or with what, `who` can act in one step; the reverse of `takers`."""
     for group in implied_groups(who):
         yield Lent(who, group, EMPTY)
-    members = _scope_of(who)
-    for scope in (namespace_of(who), cluster_of(who)) if members is None else (members,):
-        for head, attributes in snapshot.heads(scope, EdgeKind.OPENS) if scope else ():
-            if fits_member(who, attributes):
-                yield Lent(who, head, attributes)
+    yield from _by_patterns(snapshot, who)
     for head, attributes in snapshot.heads(who, EdgeKind.OPENS):
-        if sort_of(head)[0] not in _SCOPES:
+        if "target" not in attributes or sort_of(head)[0] not in _SCOPES:
             yield Lent(who, head, attributes)
             continue
-        for inside in _inside(snapshot, head, str(attributes.get("target") or "")):
+        for inside in _inside(snapshot, head, str(attributes["target"])):
             if inside != who and _applies(snapshot, inside, attributes):
                 yield Lent(who, inside, attributes)
     for store, attributes in snapshot.tails(who, EdgeKind.CONSUMES):
@@ -101,6 +91,35 @@ def lent(snapshot: Snapshot, who: Ref) -> Iterator[Lent]:
             yield Lent(who, store, {"kind": LOGS_IN, "direct": False})
     for account in snapshot.uses_from(who, EdgeKind.RUNS_AS):
         yield Lent(who, account, {"kind": RUNS_AS, "direct": False})
+
+
+def lending(snapshot: Snapshot, whom: Ref) -> Iterator[tuple[Ref, str]]:
+    """Yield (place, target) of the rules for whole places that may be about `whom`."""
+    kind, _ = sort_of(whom)
+    home, cluster = namespace_of(whom), cluster_of(whom)
+    if cluster is None:
+        return
+    if kind in {"ServiceAccount", "SecretStore"} and home is not None:
+        yield home, kind
+        yield cluster, kind
+    if kind in {"ServiceAccount", "User"}:
+        yield cluster, "User"
+    elif kind == "Group":
+        yield cluster, kind
+        members = _scope_of(whom)
+        for scope in () if members is None else dict.fromkeys((members, cluster)):
+            yield scope, "ServiceAccount"
+    elif kind == "ClusterSecretStore":
+        for scope in _open_to(snapshot, whom):
+            yield scope, "SecretStore"
+
+
+def lent_by_place(snapshot: Snapshot, scope: Ref, target: str) -> Iterator[tuple[Ref, Attributes]]:
+    """Yield (who, attributes) of the rules that lend the rights of every `target` in a place."""
+    for tail, attributes in snapshot.tails(scope, EdgeKind.OPENS):
+        narrowed = "names" in attributes or "running" in attributes
+        if attributes.get("target") == target and not narrowed:
+            yield tail, attributes
 
 
 def implied_groups(subject: Ref) -> tuple[Ref, ...]:
@@ -147,25 +166,21 @@ def secret_applies(snapshot: Snapshot, secret: Ref, attributes: Attributes) -> b
     )
 
 
-def _lending(snapshot: Snapshot, whom: Ref) -> Iterator[tuple[Ref, str]]:
-    """Yield (place, target) of the rules for whole places that may be about `whom`."""
-    kind, _ = sort_of(whom)
-    home, cluster = namespace_of(whom), cluster_of(whom)
-    if cluster is None:
-        return
-    if kind in {"ServiceAccount", "SecretStore"} and home is not None:
-        yield home, kind
-        yield cluster, kind
-    if kind in {"ServiceAccount", "User"}:
-        yield cluster, "User"
-    elif kind == "Group":
-        yield cluster, kind
-        members = _scope_of(whom)
-        for scope in () if members is None else dict.fromkeys((members, cluster)):
-            yield scope, "ServiceAccount"
-    elif kind == "ClusterSecretStore":
-        for scope in _open_to(snapshot, whom):
-            yield scope, "SecretStore"
+def _by_own_edges(snapshot: Snapshot, whom: Ref) -> Iterator[Lent]:
+    for tail, attributes in snapshot.tails(whom, EdgeKind.OPENS):
+        if sort_of(tail)[0] in _SCOPES:
+            for account in _bound(snapshot, tail, attributes):
+                yield Lent(account, whom, attributes)
+        else:
+            yield Lent(tail, whom, attributes)
+
+
+def _by_patterns(snapshot: Snapshot, who: Ref) -> Iterator[Lent]:
+    members = _scope_of(who)
+    for scope in (namespace_of(who), cluster_of(who)) if members is None else (members,):
+        for head, attributes in snapshot.heads(scope, EdgeKind.OPENS) if scope else ():
+            if fits_member(who, attributes):
+                yield Lent(who, head, attributes)
 
 
 def _from_scope(

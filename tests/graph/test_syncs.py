@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from graph.connections import Connections, VaultSettings
 from graph.gathered import Gathered
 from graph.kubernetes.durations import seconds
+from graph.kubernetes.listing import known_vaults
 from graph.kubernetes.remotes import KnownVault, vault_path
 from graph.kubernetes.selections import landing
 from graph.kubernetes.syncs import Syncs
@@ -271,3 +274,13 @@ def test_the_kubernetes_provider_copies_from_this_cluster() -> None:
 def test_objects_with_null_fields_do_not_crash() -> None:
     for kind in ("ExternalSecret", "ClusterExternalSecret", "PushSecret", "SecretStore"):
         assert observed({**obj(kind, "x", {}), "spec": None}).nodes
+
+
+def test_a_store_is_recognised_by_any_address_it_is_known_under() -> None:
+    settings = VaultSettings(
+        address="https://vault.example",
+        aliases=("http://vault.vault.svc:8200",),
+        token=SecretStr("t"),
+    )
+    known = known_vaults(Connections({"main": settings}, {}, {}))
+    assert known["main"].addresses == ("https://vault.example", "http://vault.vault.svc:8200")

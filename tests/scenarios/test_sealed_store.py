@@ -6,6 +6,7 @@ import pytest
 
 from bot.sandbox.openbao import OpenBaoServer
 from bot.sandbox.workspace.messages import Message
+from bot.sandbox.world import manifests
 from tests.scenarios.scene import Scene, changed, incident_in, says
 from tests.servers.store_proxy import StoreProxy
 
@@ -95,6 +96,10 @@ def road(fresh_scene: Scene) -> Iterator[SealingProxy]:
         fresh_scene.config = changed(
             fresh_scene.config, {"vault": {"main": {"address": running.address}}}
         )
+        for item in manifests(fresh_scene.objects):
+            if item["kind"] == "ClusterSecretStore":  # by the address the bot knows its store
+                server = {"spec": {"provider": {"vault": {"server": running.address}}}}
+                fresh_scene.objects.patch(item, server)
         fresh_scene.restart()
         yield running
 
