@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from graph.connections import IssuerSettings, KubernetesSettings, VaultSettings
 from graph.errors import BadInputError
+from graph.kubernetes.toolbox import Declared
 from responders.approvals import ApprovalPolicy
 from responders.limits import EngineSettings, Mode
 from responders.severity import DEFAULT_RULES, SeverityRule
@@ -120,6 +121,18 @@ class WebSettings(Section):
     hooks: dict[str, HookSettings] = {}
 
 
+class GraphSettings(Section):
+    """
+    What the graph is to know beyond what it knows. `references`: fields of custom resources.
+
+    `infer`: read every other custom resource of live clusters too, and guess; it takes the right
+    to list them. In manifests that is done in any case.
+    """
+
+    references: tuple[Declared, ...] = ()
+    infer: bool = False
+
+
 class Config(Section):
     """The whole configuration; see config.example.yaml for each key in its place."""
 
@@ -138,6 +151,7 @@ class Config(Section):
     severity: tuple[SeverityRule, ...] = DEFAULT_RULES
     response: ResponseSettings = ResponseSettings()
     collect: CollectSettings = CollectSettings()
+    graph: GraphSettings = GraphSettings()
     web: WebSettings = WebSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     data_folder: str = ""

@@ -63,7 +63,12 @@ class GraphParts:
 
     @property
     def collect_context(self) -> CollectContext:
-        return CollectContext(connections=self.connections, fingerprinter=self.fingerprinter)
+        return CollectContext(
+            connections=self.connections,
+            fingerprinter=self.fingerprinter,
+            references=self.config.graph.references,
+            infer=self.config.graph.infer,
+        )
 
     def close(self) -> None:
         self.connections.close()

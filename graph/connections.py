@@ -10,7 +10,8 @@ import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
+from urllib.parse import quote
 
 import hvac
 import structlog
@@ -23,6 +24,7 @@ from yaml import YAMLError
 
 from graph.errors import AccessDeniedError, BadInputError, NotFoundError, UnavailableError
 from graph.kubernetes_api import KubernetesApi
+from graph.postgres_api import PostgresApi
 from graph.vault_api import Login, VaultSession, vault_errors
 
 log = structlog.get_logger()
@@ -33,6 +35,7 @@ __all__ = [
     "IssuerSettings",
     "KubernetesApi",
     "KubernetesSettings",
+    "PostgresSettings",
     "VaultSettings",
     "vault_errors",
 ]
@@ -70,6 +73,7 @@ class VaultSettings(_Settings):
     ca_cert: str = ""
     fingerprint: bool = True
     environment: str = ""
+    kubernetes_auth: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -134,6 +138,24 @@ class IssuerSettings(_Settings):
     id_field: str = "id"
 
 
+class PostgresSettings(_Settings):
+    """
+    A PostgreSQL server whose roles are rotated, and the admin role that does it.
+
+    `host` may be the folder of a socket. `vault_connection` is the ref of the connection in a
+    database engine that manages the same server ("vault://main/database/config/orders").
+    """
+
+    host: str
+    port: int = Field(default=5432, ge=1, le=65535)
+    database: str = "postgres"
+    admin_user: str
+    admin_password: SecretStr = SecretStr("")
+    sslmode: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] = "verify-full"
+    ca_cert: str = ""  # empty: the authorities that the system trusts
+    vault_connection: str = ""
+
+
 class Connections:
     """
     Hands out one client per configured endpoint; safe to use from several threads.
@@ -146,10 +168,12 @@ class Connections:
         vaults: Mapping[str, VaultSettings],
         clusters: Mapping[str, KubernetesSettings],
         issuers: Mapping[str, IssuerSettings],
+        databases: Mapping[str, PostgresSettings] | None = None,
     ) -> None:
         self._vaults = dict(vaults)
         self._clusters = dict(clusters)
         self._issuers = dict(issuers)
+        self._databases = dict(databases or {})
         self._lock = threading.Lock()
         self._sessions: dict[str, VaultSession] = {}
         self._apis: dict[str, KubernetesApi] = {}
@@ -175,6 +199,24 @@ class Connections:
     def issuer(self, name: str) -> IssuerSettings:
         return _named(self._issuers, name, "issuer")
 
+    def postgres(self, name: str) -> PostgresApi:
+        settings = _named(self._databases, name, "databases")
+        return PostgresApi(
+            name,
+            host=settings.host,
+            port=settings.port,
+            database=settings.database,
+            user=settings.admin_user,
+            password=settings.admin_password.get_secret_value(),
+            sslmode=settings.sslmode,
+            ca_cert=settings.ca_cert,
+        )
+
+    def postgres_behind(self, vault_connection: str) -> str:
+        """Name the server that a database engine manages too; "" where none is configured."""
+        found = (n for n, s in self._databases.items() if s.vault_connection == vault_connection)
+        return next(found, "")
+
     def vault(self, name: str) -> hvac.Client:
         """
         Return a logged-in client; wrap what is called on it in `vault_errors`.
@@ -188,6 +230,26 @@ class Connections:
             if session is None:
                 session = self._sessions[name] = _vault_session(name, settings)
         return session.client()
+
+    def ask_vault(
+        self,
+        store: str,
+        method: str,
+        path: str,
+        *,
+        doing: str,
+        body: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """
+        Call one path of a store, without `/v1/`; return the `data` of its answer, {} if none.
+
+        Raises as `vault_errors` does, `doing` in its sentence.
+        """
+        client = self.vault(store)
+        with vault_errors(doing):
+            answer = client.adapter.request(method, f"/v1/{quote(path)}", json=body)
+        data = answer.get("data") if isinstance(answer, dict) else None
+        return data if isinstance(data, dict) else {}
 
     def kubernetes(self, name: str) -> KubernetesApi:
         """
@@ -205,7 +267,7 @@ class Connections:
 
     def reading_from(self, apis: Mapping[str, KubernetesApi]) -> "Connections":
         """Return the same settings with other clients for the clusters named in `apis`."""
-        other = Connections(self._vaults, self._clusters, self._issuers)
+        other = Connections(self._vaults, self._clusters, self._issuers, self._databases)
         other._apis.update(apis)
         return other
 

@@ -85,6 +85,11 @@ class KubernetesApi:
         self._served_at = float("-inf")
         self.undiscovered: tuple[str, ...] = ()  # group versions that did not answer discovery
 
+    @property
+    def address(self) -> str:
+        """Where the API server answers, as the kubeconfig says it."""
+        return str(self._client.configuration.host)
+
     def get(self, path: str, **query: Query) -> Json:
         """Read one object: `get("/api/v1/namespaces/payments/secrets/db")`."""
         return self._call("GET", path, query)

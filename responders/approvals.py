@@ -16,6 +16,7 @@ from graph.errors import RefusedError
 from responders.incident import ApprovalState, Person, Vote
 
 OWNERS = "owners"
+NOT_LISTED = "is not on the approver list"
 
 
 class ApprovalPolicy(BaseModel):
@@ -95,9 +96,9 @@ class Electorate:
         folded = fold(person.identity)
         if folded in self.may:
             return
-        why = self.barred.get(folded, "is not on the approver list")
+        name, why = person.name or person.identity, self.barred.get(folded, NOT_LISTED)
         raise RefusedError(
-            f"{person.name or person.identity} may not {doing}: they {why}.",
+            f"{name} may not {doing}: {name} {why}.",
             means="Nothing was changed.",
             do_now=f"Ask {self.who}.",
         )

@@ -170,13 +170,7 @@ class IncidentDesk:
         case = self.case(asked.incident_id)
         may = self._voter(asked, case, person)
         if approve and asked.request.state is ApprovalState.PENDING:
-            fresh = self._drafting.redraft(case)
-            if fresh.hash != asked.request.plan_hash:
-                raise RefusedError(
-                    "The graph changed since this plan was made, so the approval is void.",
-                    means=f"A new plan ({fresh.hash[:8]}) lies ready; nothing runs.",
-                    do_now="Look at the new plan and ask for approval again.",
-                )
+            self._drafting.require(case, asked.request.plan_hash)
         state = self._records.ballot.vote(
             request_id, person, approve=approve, reason=reason, electorate=may
         )

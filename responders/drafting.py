@@ -5,7 +5,7 @@ Between the pure planner and the rows: asked for when an incident opens, when so
 the plan or asks for approval, and before a vote counts.
 """
 
-from graph.errors import LocksmithError
+from graph.errors import LocksmithError, RefusedError
 from graph.queries.blast_radius import blast_radius
 from graph.queries.copies import origins
 from graph.refs import Ref
@@ -55,3 +55,21 @@ class Drafting:
             note=note and f"The fitting playbook could not be used: {note}",
         )
         return plan if saved else self._records.case(case.id).plan or plan
+
+    def require(self, case: Case, plan_hash: str) -> None:
+        """
+        Make sure that the graph still calls for the plan of this hash.
+
+        Raises:
+            RefusedError: it calls for another one, which lies ready now.
+        """
+        try:
+            fresh = self.redraft(case)
+        except RefusedError:
+            return  # it was decided in this very moment: the ballot says by whom
+        if fresh.hash != plan_hash:
+            raise RefusedError(
+                "The graph changed since this plan was made, so the approval is void.",
+                means=f"A new plan ({fresh.hash[:8]}) lies ready; nothing runs.",
+                do_now="Look at the new plan and ask for approval again.",
+            )

@@ -14,6 +14,7 @@ Source: https://openbao.org/api-docs/secret/kv/kv-v2/ (patch secret, patch metad
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -149,14 +150,23 @@ class KvSecret:
         }
         self._call("patch", "metadata", "mark", body={"custom_metadata": values})
 
-    def write(self, field: str, value: SecretValue, *, after: int) -> int:
+    def write(
+        self,
+        field: str,
+        value: SecretValue,
+        *,
+        after: int,
+        also: Mapping[str, str] = MappingProxyType({}),
+    ) -> int:
         """
         Write `field` as the version after `after`, all other fields kept; return its number.
+
+        `also` are fields that are no secret and change with it: the name of the login.
 
         Raises:
             ConflictError: `after` is not the current version any more.
         """
-        body = {"options": {"cas": after}, "data": {field: value.reveal()}}
+        body = {"options": {"cas": after}, "data": {**also, field: value.reveal()}}
         version = self._call("patch", "data", "write", body=body).get("version")
         if not isinstance(version, int):
             raise UnavailableError(

@@ -90,7 +90,12 @@ def _collect_manifests(
 ) -> Iterator[CollectedSource]:
     began = time.monotonic()
     known = known_vaults(parts.connections)
-    seen = collect_manifests([str(path) for path in paths], cluster=cluster, vaults=known)
+    seen = collect_manifests(
+        [str(path) for path in paths],
+        cluster=cluster,
+        vaults=known,
+        references=parts.config.graph.references,
+    )
     changes = parts.repository.merge(seen, now=parts.now())
     yield CollectedSource(
         seen.source,

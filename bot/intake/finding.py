@@ -35,6 +35,7 @@ _REDACTED = re.compile(
 )
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]+")
 _USERINFO = re.compile(r"(?<=://)[^/\s@]*@")
+_NO_FINDINGS = re.compile(r'"findings"\s*:\s*\[\s*\]')
 _UNITS = 1e11  # a number above is milliseconds
 
 
@@ -136,6 +137,8 @@ def shape_of(head: str) -> Shape:
     if first != "{":
         return Shape("other")
     keys, inner = _keys(reader)
+    if "findings" in keys and not inner and _NO_FINDINGS.search(head):
+        return Shape("empty", keys)
     try:
         more = reader.peek() == "{"
     except BadInputError:

@@ -11,7 +11,7 @@ import codecs
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO, cast
 
 from graph.errors import BadInputError
 
@@ -42,9 +42,8 @@ def text_from(raw: BinaryIO, name: str) -> TextIO:
     Raises:
         BadInputError: it is compressed.
     """
-    buffered = io.BufferedReader(raw) if isinstance(raw, io.RawIOBase) else raw
-    peek = getattr(buffered, "peek", None)
-    head: bytes = peek(8)[:8] if peek else b""
+    buffered = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(cast("Any", raw))
+    head = buffered.peek(8)[:8]
     for signature, kind in _SIGNATURES.items():
         if head.startswith(signature):
             raise BadInputError(

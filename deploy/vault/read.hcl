@@ -30,6 +30,42 @@ path "auth/+/role" {
 path "auth/+/role/+" {
   capabilities = ["read", "list"]
 }
+# Users, groups and certificates of the methods userpass, ldap and cert, the same way.
+path "auth/+/users" {
+  capabilities = ["list"]
+}
+path "auth/+/users/+" {
+  capabilities = ["read", "list"]
+}
+path "auth/+/groups" {
+  capabilities = ["list"]
+}
+path "auth/+/groups/+" {
+  capabilities = ["read", "list"]
+}
+path "auth/+/certs" {
+  capabilities = ["list"]
+}
+path "auth/+/certs/+" {
+  capabilities = ["read", "list"]
+}
+# Which cluster's accounts log in at a mount of the method kubernetes.
+path "auth/+/config" {
+  capabilities = ["read"]
+}
+# Entities and groups: whose policies add to those of a token. No credential is in them.
+path "identity/entity/id" {
+  capabilities = ["list"]
+}
+path "identity/entity/id/+" {
+  capabilities = ["read", "list"]
+}
+path "identity/group/id" {
+  capabilities = ["list"]
+}
+path "identity/group/id/+" {
+  capabilities = ["read", "list"]
+}
 
 # Names, versions and owners of secrets; no values.
 path "kv/metadata/*" {

@@ -1,12 +1,11 @@
 """
-Custom resources and classes of a live cluster: every kind with a reference to a Secret that is not
-core Kubernetes and not External Secrets.
+Custom resources and classes of a live cluster: whatever else refers to Secrets.
 
-Example: `custom_resources/prod` gives `k8s://prod/payments/Certificate/web` -consumes-> `k8s://prod/
-payments/Secret/web-tls`. Which kinds there are, and which of their fields name a Secret, is said by
-the members of `graph/kubernetes/tools/` and by `graph.references` of the configuration; with
-`graph.infer` kinds that nobody described are read too, and what looks like a reference is marked so.
-A kind that the cluster does not serve gives nothing, and no gap.
+Example: `custom_resources/prod` gives `k8s://prod/payments/Certificate/web` -consumes->
+`k8s://prod/payments/Secret/web-tls`. Which kinds there are, and which of their fields name a
+Secret, is said by the members of `graph/kubernetes/tools/` and by `graph.references` of the
+configuration; with `graph.infer` kinds that nobody described are read too, and what looks like a
+reference is marked so. A kind that the cluster does not serve gives nothing, and no gap.
 Source: the API references named in the tools.
 """
 

@@ -10,16 +10,21 @@ each call, and not in the settings.
 """
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
 from graph.errors import NotFoundError
+from graph.fields import Object
 from graph.gathered import Gathered
 from graph.kubernetes.grants import Grants
 from graph.kubernetes.inventory import Inventory
-from graph.kubernetes.manifest_text import Unreadable, decoded, objects_in
+from graph.kubernetes.manifest_stream import objects_from
+from graph.kubernetes.manifest_text import Doubled, Unreadable
 from graph.kubernetes.remotes import KnownVault
 from graph.kubernetes.syncs import Syncs
+from graph.kubernetes.tool import Here
+from graph.kubernetes.toolbox import Declared, Toolbox
 from graph.model import Observation
 
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
@@ -32,34 +37,33 @@ def collect_manifests(
     cluster: str,
     namespace: str = "default",
     vaults: Mapping[str, KnownVault] | None = None,
+    references: tuple[Declared, ...] = (),
 ) -> Observation:
     """
     Read `paths` (folders with all below them, files, `-` for standard input).
 
-    `namespace` is for objects that name none; `vaults` are the configured stores.
+    `namespace` is for objects that name none; `vaults` are the configured stores; `references`
+    are declared for custom resources that no tool knows. The others are guessed.
 
     Raises:
         NotFoundError: a path does not exist.
     """
     gathered = Gathered(f"manifests/{cluster}", cluster)
     gathered.store()
-    inventory = Inventory(gathered, namespace=namespace)
+    here = Here(gathered, namespace=namespace, vaults=vaults or {})
+    tools = Toolbox(here, declared=references, infer=True)
+    inventory = Inventory(gathered, namespace=namespace, readers=tools.pod_readers(), vaults=vaults)
     syncs = Syncs(gathered, vaults=vaults or {}, namespace=namespace)
     grants = Grants(gathered, namespace=namespace, live=False)
     problems: list[tuple[str, str, str]] = []
-    for name, data in _contents(paths, problems):
-        manifest = decoded(data)
-        if manifest is None:
-            problems.append((name, "It is not text in UTF-8 or UTF-16.", ""))
-            continue
-        unreadable: list[Unreadable] = []
-        for found in objects_in(manifest):
-            if isinstance(found, Unreadable):
-                unreadable.append(found)
-            else:
-                _ = syncs.add(found) or grants.add(found) or inventory.add(found)
-        if unreadable:
-            problems.append((name, *_explained(unreadable)))
+
+    def take(obj: Object) -> None:
+        tools.add(obj)
+        _ = syncs.add(obj) or grants.add(obj) or inventory.add(obj)
+
+    for name, stream in _opened(paths, problems):
+        problems += [(name, *said) for said in _read(stream, take)]
+    tools.finish()
     inventory.finish()
     syncs.finish()
     grants.finish()
@@ -71,16 +75,41 @@ def collect_manifests(
     return gathered.observation()
 
 
-def _contents(
+def _read(stream: IO[bytes], take: Callable[[Object], None]) -> list[tuple[str, str]]:
+    """Take every object of one file; return what is wrong with the file and what to do."""
+    unreadable: list[Unreadable] = []
+    doubled: list[Doubled] = []
+    problems: list[tuple[str, str]] = []
+    try:
+        for found in objects_from(stream):
+            if isinstance(found, Unreadable):
+                unreadable.append(found)
+            elif isinstance(found, Doubled):
+                doubled.append(found)
+            else:
+                take(found)
+    except UnicodeDecodeError:
+        problems.append(("It is not text in UTF-8 or UTF-16.", ""))
+    except OSError as error:
+        problems.append((f"It cannot be read: {error.strerror or 'reading failed'}.", ""))
+    if unreadable:
+        problems.append(_explained(unreadable))
+    if doubled:
+        problems.append(_twice(doubled))
+    return problems
+
+
+def _opened(
     paths: Iterable[str | Path], problems: list[tuple[str, str, str]]
-) -> Iterator[tuple[str, bytes]]:
+) -> Iterator[tuple[str, IO[bytes]]]:
     for path in paths:
         if str(path) == "-":
-            yield "standard input", sys.stdin.buffer.read()
+            yield "standard input", sys.stdin.buffer
             continue
         for file in _files(Path(path)):
             try:
-                yield str(file), file.read_bytes()
+                with file.open("rb") as stream:
+                    yield str(file), stream
             except OSError as error:
                 reason = error.strerror or "reading failed"
                 problems.append((str(file), f"It cannot be opened: {reason}.", ""))
@@ -99,6 +128,14 @@ def _files(path: Path) -> Iterator[Path]:
         raise NotFoundError(
             f"There is no file or folder {path}.", do_now="Check the path of the manifests."
         )
+
+
+def _twice(doubled: list[Doubled]) -> tuple[str, str]:
+    lines = ", ".join(str(one.line) for one in doubled[:5])
+    return (
+        f"{len(doubled)} key(s) stand twice in one map (line {lines}): the last one counts.",
+        "Remove one of them: tools do not agree on which one holds.",
+    )
 
 
 def _explained(unreadable: list[Unreadable]) -> tuple[str, str]:

@@ -17,6 +17,8 @@ from graph.errors import AccessDeniedError
 from graph.gathered import Gathered
 from graph.model import Observation
 from graph.vault.access import VaultAccess
+from graph.vault.identities import Identities
+from graph.vault.logins import clusters_of, connect_accounts
 from graph.vault.mounts import KvSecret, Remembered, SecretReader, kv_mounts
 from graph.vault_api import stanza
 
@@ -50,6 +52,35 @@ class VaultCollector(Collector):
             "vault",
             stanza("auth/+/role/+", "read", "list"),  # "+" takes the end of a list for a name
             "To tell which roles have a policy.",
+        ),
+        *(
+            Permission(
+                "vault", stanza(f"auth/+/{part}", "list"), "To tell which users have a policy."
+            )
+            for part in ("users", "groups", "certs")
+        ),
+        *(
+            Permission(
+                "vault",
+                stanza(f"auth/+/{part}/+", "read", "list"),
+                "To tell which users have a policy.",
+            )
+            for part in ("users", "groups", "certs")
+        ),
+        Permission(
+            "vault",
+            stanza("auth/+/config", "read"),
+            "To tell whose accounts log in at a mount of the method kubernetes.",
+        ),
+        *(
+            Permission("vault", stanza(f"identity/{sort}/id", "list"), "To know its policies.")
+            for sort in ("entity", "group")
+        ),
+        *(
+            Permission(
+                "vault", stanza(f"identity/{sort}/id/+", "read", "list"), "To know its policies."
+            )
+            for sort in ("entity", "group")
         ),
     )
 
@@ -96,4 +127,7 @@ class VaultCollector(Collector):
             access.gathered.complete = False
             yield gathered.observation()
         access.read(secrets)
+        clusters = clusters_of(access, context.connections)
+        connect_accounts(access, clusters)
+        Identities(access, clusters).read()
         yield access.gathered.observation()

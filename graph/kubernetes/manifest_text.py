@@ -4,7 +4,7 @@ Takes YAML and JSON of strangers apart into Kubernetes objects, one document at 
 A document that cannot be read does not hide its neighbours: the text is cut at `---` first and
 each piece is parsed alone. Templates (`{{ … }}`) are told apart from broken YAML. Scalars are read
 as Kubernetes reads them: a date stays text. The text of an error is never kept, only its line: it
-could quote a Secret.
+could quote a Secret. What is too large to be held at once is in `manifest_stream.py`.
 """
 
 import re
@@ -18,7 +18,7 @@ import yaml
 
 from graph.fields import Object, entries, text
 
-_CUT = re.compile(r"^---(?=[ \t\r]|$)", re.MULTILINE)
+CUT = re.compile(r"^---(?=[ \t\r]|$)", re.MULTILINE)
 _NOTHING = re.compile(r"(?:\s|#[^\n]*(?:\n|$)|%[^\n]*(?:\n|$)|\.\.\.[ \t\r]*(?:\n|$))*")
 _TEMPLATE = re.compile(r"\{\{.*?\}\}|\$\{[A-Za-z_]|\{%", re.DOTALL)
 _FOREIGN = frozenset({"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value"})
@@ -33,8 +33,36 @@ class Unreadable:
     templated: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Doubled:
+    """A key that stands twice in one map, at `line` (from 1): the last one counts."""
+
+    line: int
+
+
+Found = Object | Unreadable | Doubled
+
+
 class _Loader(yaml.CSafeLoader):
     """The safe loader without the types that JSON, and so Kubernetes, does not have."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self.doubled: list[int] = []  # lines, from 0
+        self._looked_at: set[int] = set()
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Look for keys that stand twice, before what `<<` brings along joins them."""
+        if id(node) not in self._looked_at:
+            self._looked_at.add(id(node))
+            seen: set[tuple[str, object]] = set()
+            for key, _ in node.value:
+                name = (key.tag, key.value)
+                if isinstance(key, yaml.ScalarNode) and name in seen:
+                    self.doubled.append(key.start_mark.line)
+                elif isinstance(key, yaml.ScalarNode):
+                    seen.add(name)
+        super().flatten_mapping(node)
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -43,57 +71,85 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
+def encoding_of(data: bytes) -> str:
+    """Tell the encoding from the byte order mark at the beginning; UTF-8 without one."""
+    return next((name for mark, name in _BOMS if data.startswith(mark)), "utf-8")
+
+
 def decoded(data: bytes) -> str | None:
     """Decode a file by its byte order mark, else as UTF-8; None where it is no text."""
-    encoding = next((name for mark, name in _BOMS if data.startswith(mark)), "utf-8")
     try:
-        return data.decode(encoding)
+        return data.decode(encoding_of(data))
     except UnicodeDecodeError:
         return None
 
 
-def objects_in(manifest: str) -> Iterator[Object | Unreadable]:
+def objects_in(manifest: str) -> Iterator[Found]:
     """Yield every Kubernetes object, those inside of List objects too; other YAML is passed."""
-    cuts = [0, *(cut.end() for cut in _CUT.finditer(manifest)), len(manifest) + 3]
+    cuts = [0, *(cut.end() for cut in CUT.finditer(manifest)), len(manifest) + 3]
     line = 1
     for start, end in pairwise(cuts):
-        piece = manifest[start : end - 3]
-        try:
-            if not _NOTHING.fullmatch(piece):
-                yield from _flattened(_parsed(piece))
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            yield Unreadable(line + (mark.line if mark else 0), bool(_TEMPLATE.search(piece)))
-        # A number too large, a tree too deep, a key that cannot be one: nothing of ours.
-        except (yaml.YAMLError, ValueError, TypeError, RecursionError):
-            yield Unreadable(line, bool(_TEMPLATE.search(piece)))
+        yield from document(manifest[start : end - 3], line)
         line += manifest.count("\n", start, end)
 
 
-def _parsed(piece: str) -> object:
-    if piece.lstrip().startswith(("{", "[")):
-        try:
-            return orjson.loads(piece)
-        except orjson.JSONDecodeError:
-            pass  # YAML in flow style, or a template
-    return yaml.load(piece, Loader=_Loader)  # noqa: S506 - a subclass of the safe loader
+def document(piece: str, line: int) -> Iterator[Found]:
+    """Read the objects of one document, which begins at `line`."""
+    parsed, problems = read_piece(piece, line)
+    yield from flattened(parsed)
+    yield from problems
 
 
-def _flattened(document: object) -> Iterator[Object]:
-    if isinstance(document, list):  # a bare array of objects, as some tools write
-        for entry in document:
-            yield from _flattened(entry)
-    if not isinstance(document, Mapping):
+def read_piece(piece: str, line: int) -> tuple[object, list[Unreadable | Doubled]]:
+    """Parse one document, whatever it is; None and why where it cannot be read."""
+    try:
+        if _NOTHING.fullmatch(piece):
+            return None, []
+        parsed, doubled = _parsed(piece)
+        return parsed, [Doubled(line + one) for one in doubled]
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        at = line + (mark.line if mark else 0)
+        return None, [Unreadable(at, bool(_TEMPLATE.search(piece)))]
+    # A number too large, a tree too deep, a key that cannot be one: nothing of ours.
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError):
+        return None, [Unreadable(line, bool(_TEMPLATE.search(piece)))]
+
+
+def flattened(parsed: object) -> Iterator[Object]:
+    """Yield the objects of a parsed document: itself, or those of a list."""
+    if isinstance(parsed, list):  # a bare array of objects, as some tools write
+        for entry in parsed:
+            yield from flattened(entry)
+    if not isinstance(parsed, Mapping):
         return
-    kind, version = text(document, "kind"), text(document, "apiVersion")
+    kind, version = text(parsed, "kind"), text(parsed, "apiVersion")
     if not kind or not version:
         return
-    if kind.endswith("List") and isinstance(document.get("items"), list):
-        for item in entries(document, "items"):
-            single: dict[str, Any] = dict(item)
-            if kind != "List":
-                single.setdefault("kind", kind.removesuffix("List"))
-                single.setdefault("apiVersion", version)
-            yield from _flattened(single)
+    if kind.endswith("List") and isinstance(parsed.get("items"), list):
+        for item in entries(parsed, "items"):
+            yield from flattened(completed(item, kind, version))
     else:
-        yield document
+        yield parsed
+
+
+def completed(item: Object, kind: str, version: str) -> Object:
+    """Give an item of a list such as PodList the kind that only the list has."""
+    single: dict[str, Any] = dict(item)
+    if kind != "List":
+        single.setdefault("kind", kind.removesuffix("List"))
+        single.setdefault("apiVersion", version)
+    return single
+
+
+def _parsed(piece: str) -> tuple[object, list[int]]:
+    if piece.lstrip().startswith(("{", "[")):
+        try:
+            return orjson.loads(piece), []
+        except orjson.JSONDecodeError:
+            pass  # YAML in flow style, or a template
+    loader = _Loader(piece)
+    try:
+        return loader.get_single_data(), loader.doubled
+    finally:
+        loader.dispose()

@@ -124,7 +124,7 @@ _DRIVER_VOLUMES: Mapping[str, tuple[str, ...]] = {
     "storageos": ("secretRef", "name"),
 }
 
-_SECRET_VOLUMES = frozenset({"secret", "projected", *_DRIVER_VOLUMES})
+_SECRET_VOLUMES = frozenset({"secret", *_DRIVER_VOLUMES})
 
 
 def carries_pods(obj: Object) -> bool:
@@ -161,7 +161,7 @@ def pod_references(spec: Object, prefix: str = "spec") -> Iterator[Reference]:
             name = text(container, "name")
             yield from _environment(container, name, f"{prefix}.{group}[{name or index}]")
     for index, volume in enumerate(entries(spec, "volumes")):
-        if _SECRET_VOLUMES.isdisjoint(volume):
+        if not _holds_secret(volume):
             continue
         name = text(volume, "name")
         mounts = list(mounts_of(spec, name)) if name else []
@@ -265,6 +265,13 @@ def mounts_of(spec: Object, volume: str) -> Iterator[Mount]:
                     sub_path = expression or text(mount, "subPath")
                     path = text(mount, "mountPath")
                     yield Mount(text(container, "name"), sub_path, path, bool(expression))
+
+
+def _holds_secret(volume: Object) -> bool:
+    """Look whether it is worth to find the mounts: the volume that every Pod has is not."""
+    return not _SECRET_VOLUMES.isdisjoint(volume) or any(
+        "secret" in source for source in entries(volume, "projected", "sources")
+    )
 
 
 def _volume(volume: Object, mounts: list[Mount], where: str) -> Iterator[Reference]:

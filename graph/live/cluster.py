@@ -69,6 +69,10 @@ class LiveCluster:
         self._thread = Thread(target=self._run, name=f"live {cluster}", daemon=True)
         self.settled = False
 
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
     def start(self) -> None:
         self._thread.start()
 

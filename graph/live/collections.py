@@ -15,7 +15,7 @@ from typing import Any
 
 from structlog import get_logger
 
-from graph.errors import LocksmithError
+from graph.errors import AccessDeniedError, LocksmithError, NotFoundError
 from graph.fields import Object
 from graph.kubernetes_api import KubernetesApi, Resource
 from graph.live.cluster_cache import ClusterCache
@@ -64,7 +64,10 @@ class Collections:
         Raises:
             AccessDeniedError, UnavailableError: the cluster does not answer.
         """
-        version = str(self._api.get("/version").get("gitVersion") or "")
+        try:
+            version = str(self._api.get("/version").get("gitVersion") or "")
+        except (AccessDeniedError, NotFoundError):  # not needed, except for the emulator
+            version = ""
         self._watches = not _NO_WATCH.search(version)
         self.served, self._silent = self._ask()
         self._thread.start()
@@ -102,7 +105,8 @@ class Collections:
 
     def follow(self, paths: Iterable[str]) -> None:
         for path in paths:
-            if path in self._followers:
+            known = self._followers.get(path)
+            if known is not None and known.alive:
                 continue
             resource = self._resource(path)
             follower = Follower(

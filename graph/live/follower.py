@@ -72,6 +72,10 @@ class Follower:
         self._answer: BaseHTTPResponse | None = None
         self._thread = Thread(target=self._run, name=f"follow {api.cluster}{path}", daemon=True)
 
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
     def start(self) -> None:
         self._thread.start()
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Event, Thread
+from time import monotonic
 from typing import Protocol
 
 from structlog import get_logger
@@ -21,10 +22,14 @@ from graph.leases import Leases
 from graph.live.cluster import LiveCluster
 from graph.live.pace import Pace
 from graph.live.polled import PolledSource
+from graph.model import Gap
 from graph.repository import GraphRepository
 
 log = get_logger()
 
+_LONGEST_REST = 600.0  # seconds
+_OUR_FAULT = "Locksmith itself failed while it read this; what was known is kept."
+_REPORT_IT = "Report the error in Locksmith's log; it tries again by itself."
 _RENEWALS = 4  # in the life of a lease, so that one that fails is no loss
 
 
@@ -33,6 +38,8 @@ class Part(Protocol):
 
     settled: bool
 
+    @property
+    def alive(self) -> bool: ...
     def start(self) -> None: ...
     def stop(self, seconds: float = 10.0) -> None: ...
 
@@ -40,8 +47,11 @@ class Part(Protocol):
 @dataclass(slots=True)
 class _Endpoint:
     make: Callable[[], Part]
+    sources: tuple[str, ...]
     part: Part | None = None
     elsewhere: bool = False  # another process follows it
+    deaths: int = 0
+    not_before: float = 0.0  # when it may be begun again
 
 
 @dataclass(slots=True)
@@ -78,11 +88,13 @@ class LiveGraph:
         self.collected_once = Event()
         members = _divided(found_collectors() if collectors is None else collectors, context)
         self._endpoints: dict[str, _Endpoint] = {
-            f"cluster/{cluster}": _Endpoint(self._cluster_maker(cluster, its))
+            f"cluster/{cluster}": _Endpoint(
+                self._cluster_maker(cluster, its), tuple(source for _, source in its)
+            )
             for cluster, its in members.clusters.items()
         }
         for collector, source in members.polled:
-            self._endpoints[source] = _Endpoint(self._poller_maker(collector, source))
+            self._endpoints[source] = _Endpoint(self._poller_maker(collector, source), (source,))
 
     def start(self) -> None:
         self._thread.start()
@@ -122,7 +134,9 @@ class LiveGraph:
             log.warning("lease.not_renewed", endpoint=name, happened=error.happened)
             return
         endpoint.elsewhere = not holds
-        if holds and endpoint.part is None:
+        if endpoint.part is not None and not endpoint.part.alive:
+            self._died(name, endpoint)
+        if holds and endpoint.part is None and monotonic() >= endpoint.not_before:
             endpoint.part = endpoint.make()
             endpoint.part.start()
             log.info("endpoint.followed", endpoint=name)
@@ -130,6 +144,20 @@ class LiveGraph:
             log.warning("endpoint.lost", endpoint=name)
             endpoint.part.stop(0)
             endpoint.part = None
+
+    def _died(self, name: str, endpoint: _Endpoint) -> None:
+        """Say that a part ended by a fault of our own, and begin it again, ever less often."""
+        endpoint.part = None
+        endpoint.deaths += 1
+        wait = min(self._leases.seconds * 2.0 ** min(endpoint.deaths, 10), _LONGEST_REST)
+        endpoint.not_before = monotonic() + wait
+        log.error("endpoint.died", endpoint=name, deaths=endpoint.deaths, again_in=round(wait))
+        gaps = [Gap(source, source, _OUR_FAULT, _REPORT_IT) for source in endpoint.sources]
+        try:
+            for gap in gaps:
+                self._repository.record_gaps(gap.source, (gap,), now=self._clock())
+        except LocksmithError as error:
+            log.warning("database.not_reached", happened=error.happened)
 
     def _give_back(self, name: str) -> None:
         try:
@@ -179,4 +207,6 @@ def _divided(collectors: Mapping[str, Collector], context: CollectContext) -> _M
 
 
 def _settled(endpoint: _Endpoint) -> bool:
-    return endpoint.elsewhere or (endpoint.part is not None and endpoint.part.settled)
+    if endpoint.elsewhere or endpoint.deaths:
+        return True
+    return endpoint.part is not None and endpoint.part.settled

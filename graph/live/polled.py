@@ -50,6 +50,10 @@ class PolledSource:
         self._thread = Thread(target=self._run, name=f"poll {source}", daemon=True)
         self.settled = False
 
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
     def start(self) -> None:
         self._thread.start()
 

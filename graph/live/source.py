@@ -7,7 +7,7 @@ written. What was said counts as said when it is written, so a database that is 
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from time import monotonic
 
@@ -182,7 +182,7 @@ class LiveSource:
     def _look(self, scope: str, served: Served, asked: _Asked) -> tuple[Observation, ...]:
         view = CachedApi(self._api, self._cache, served=served, scope=scope)
         connections = self._context.connections.reading_from({self._api.cluster: view})
-        context = CollectContext(connections, self._context.fingerprinter)
+        context = replace(self._context, connections=connections)
         try:
             return tuple(self._collector.collect(self.name, context))
         finally:

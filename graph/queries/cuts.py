@@ -135,7 +135,7 @@ def _walk(ways: _Ways, start: str, *, without: str) -> dict[str, tuple[str, froz
     queue = [start]
     for at in queue:
         for who, rules in ways.into.get(at, ()):
-            if who in found or who == start or who == without or without in rules:
+            if who in found or who in {start, without} or without in rules:
                 continue
             found[who] = (at, rules)
             queue.append(who)

@@ -76,6 +76,8 @@ def takers(snapshot: Snapshot, whom: Ref, done: set[tuple[Ref, str]]) -> Iterato
 
 def lent(snapshot: Snapshot, who: Ref) -> Iterator[Lent]:
     """Yield as whom, or with what, `who` can act in one step; the reverse of `takers`."""
+    if sort_of(who)[0] in _SCOPES:
+        return
     for group in implied_groups(who):
         yield Lent(who, group, EMPTY)
     yield from _by_patterns(snapshot, who)

@@ -80,14 +80,20 @@ def _next(snapshot: Snapshot, at: Opened) -> Iterator[tuple[Ref, Attributes]]:
     """Yield what one thing gives access to; a namespace or a cluster gives its secrets."""
     ref = at.ref
     node = snapshot.node(ref)
-    if node is not None and node.kind in {NodeKind.NAMESPACE, NodeKind.STORE}:
+    kind = node.kind if node else None
+    if kind in {NodeKind.NAMESPACE, NodeKind.STORE}:
         yield from ((secret, {}) for secret in secrets_below(snapshot, ref))
-        if node.kind is NodeKind.NAMESPACE:
-            return
     groups = implied_groups(ref)
     for step in lent(snapshot, ref):
         if step.whom not in groups or _has_rights(snapshot, step.whom):
             yield step.whom, step.attributes
+    yield from _readable(snapshot, ref)
+    if at.depth == 0 and kind is NodeKind.WORKLOAD:
+        for secret in snapshot.uses_from(ref, EdgeKind.CONSUMES):
+            yield secret, {"kind": MOUNTS, "note": "It mounts this Secret."}
+
+
+def _readable(snapshot: Snapshot, ref: Ref) -> Iterator[tuple[Ref, Attributes]]:
     for head, attributes in snapshot.heads(ref, EdgeKind.CAN_READ):
         if not attributes.get("names") and not attributes.get("running"):
             yield head, attributes
@@ -95,9 +101,6 @@ def _next(snapshot: Snapshot, at: Opened) -> Iterator[tuple[Ref, Attributes]]:
         for secret in secrets_below(snapshot, head):
             if secret_applies(snapshot, secret, attributes):
                 yield secret, attributes
-    if at.depth == 0 and node is not None and node.kind is NodeKind.WORKLOAD:
-        for secret in snapshot.uses_from(ref, EdgeKind.CONSUMES):
-            yield secret, {"kind": MOUNTS, "note": "It mounts this Secret."}
 
 
 def _has_rights(snapshot: Snapshot, group: Ref) -> bool:

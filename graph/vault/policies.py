@@ -8,7 +8,7 @@ Rules of matching: https://openbao.org/docs/concepts/policies/ ("Policy syntax",
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,11 +41,16 @@ _DEEPEST = 100
 
 @dataclass(frozen=True, slots=True)
 class PathRule:
-    """One `path` block. `templated`: parts of `pattern` stand for the caller's own identity."""
+    """
+    One `path` block. `templated`: parts of `pattern` stand for the caller's own identity.
+
+    `source` is then the pattern as written, for `filled_in`.
+    """
 
     pattern: str
     capabilities: frozenset[str]
     templated: bool = False
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,30 @@ class PolicySet:
         return frozenset() if rule is None or DENY in rule.capabilities else rule.capabilities
 
 
+def filled_in(
+    policies: Iterable[Sequence[PathRule]], values: Mapping[str, str]
+) -> list[list[PathRule]]:
+    """
+    Put one caller's own names into the templates of policies.
+
+    `values` by what stands between the braces ("identity.entity.name"). As on the server, a rule
+    with a name that the caller does not have is left out.
+    """
+    return [
+        [own for rule in policy if (own := _own(rule, values)) is not None] for policy in policies
+    ]
+
+
+def _own(rule: PathRule, values: Mapping[str, str]) -> PathRule | None:
+    if not rule.templated:
+        return rule
+    wanted = {found[0]: found[0].strip("{}").strip() for found in _TEMPLATE.finditer(rule.source)}
+    if any(not values.get(name) for name in wanted.values()):
+        return None
+    pattern = _TEMPLATE.sub(lambda found: values[wanted[found[0]]], rule.source)
+    return PathRule(pattern, rule.capabilities)
+
+
 def _compile(rule: PathRule) -> _Compiled:
     """
     Turn a pattern into a matcher and its priority.
@@ -144,8 +173,10 @@ def _rules(document: Any) -> Iterator[PathRule]:
     for entry in _listed(document.get("path") if isinstance(document, dict) else None):
         for pattern, blocks in entry.items():
             for block in _listed(blocks):
-                path, templates = _TEMPLATE.subn(_ANYBODY, str(pattern))
-                yield PathRule(path.removeprefix("/"), _granted(block), bool(templates))
+                written = str(pattern).removeprefix("/")
+                path, templates = _TEMPLATE.subn(_ANYBODY, written)
+                source = written if templates else ""
+                yield PathRule(path, _granted(block), bool(templates), source)
 
 
 def _listed(found: Any) -> list[dict[str, Any]]:

@@ -85,6 +85,13 @@ def test_two_clicks_at_once_and_a_repeated_delivery_start_one_run(fresh_scene: S
         if each.payload.get("type") == "view_submission"
     )
     scene.workspace.repeat(submission)
+    import time
+
+    time.sleep(4)
+    for name in ("sam", "sue"):
+        print(name, [m.all_text for m in scene.be(name).messages("@locksmith")])
+        v = scene.workspace.state
+        print([(x.title, x.all_text) for x in [scene.be(name)._top()]])
     late = [scene.be(name) for name in ("sam", "sue")]
     eventually(
         lambda: any(

@@ -1,18 +1,26 @@
 """Sources without a watch: stores, and clusters whose watch is not to be trusted."""
 
 import secrets
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
+
+import pytest
 
 from bot.sandbox.cluster import EmbeddedCluster
 from bot.sandbox.loopback import free_port
 from bot.sandbox.openbao import OpenBaoServer
-from graph.collector import CollectContext
+from bot.sandbox.world import World
+from graph.collect import collect
+from graph.collector import CollectContext, Collector, Permission
 from graph.collectors.vault import VaultCollector
 from graph.connections import Connections, KubernetesSettings, VaultSettings
 from graph.fingerprints import Fingerprinter, generate_key
 from graph.leases import Leases
 from graph.live.graph import LiveGraph
+from graph.live.pace import Pace
+from graph.model import Observation
 from graph.repository import GraphRepository
 from graph.secret_value import SecretValue
 from tests.graph.live.parts import QUICK, consumers_of, deployment, eventually, gaps_of, running
@@ -94,3 +102,68 @@ def test_a_store_that_is_away_is_marked_with_its_age_and_heals(
     eventually(lambda: gaps_of(repository, "vault/gone")[0].reason.startswith("Stale since "))
     live.stop()
     connections.close()
+
+
+def test_what_is_remembered_makes_the_same_rows_as_a_look_from_scratch(
+    repository: GraphRepository, world: World
+) -> None:
+    fingerprinter = Fingerprinter(SecretValue(generate_key()))
+    settings = {
+        "demo": KubernetesSettings(
+            kubeconfig=str(world.kubeconfig), mode="fingerprint", environment="prod"
+        )
+    }
+    with running(repository, settings, fingerprinter=fingerprinter, pace=Pace(interval=60)):
+        connections = Connections({}, settings, {})
+        looks = list(
+            collect(repository, CollectContext(connections, fingerprinter), now=datetime.now(UTC))
+        )
+        assert sum(look.nodes for look in looks) > 20
+        assert sum(look.fingerprints for look in looks) > 5
+        assert [(look.source, look.changes) for look in looks if look.changes] == []
+        connections.close()
+
+
+def test_a_quiet_source_is_still_said_to_be_fresh(
+    repository: GraphRepository, embedded_cluster: EmbeddedCluster
+) -> None:
+    settings = {"demo": KubernetesSettings(kubeconfig=str(embedded_cluster.kubeconfig))}
+    with running(repository, settings):
+        first = {one.name: one.last_complete for one in repository.sources()}
+        eventually(
+            lambda: all(
+                one.last_complete and one.last_complete > (first[one.name] or one.last_complete)
+                for one in repository.sources()
+            )
+        )
+
+
+class Broken(Collector):
+    """A member with a mistake in it."""
+
+    name: ClassVar[str] = "broken"
+    permissions: ClassVar[tuple[Permission, ...]] = ()
+
+    def sources(self, context: CollectContext) -> tuple[str, ...]:
+        return ("broken/one",)
+
+    def collect(self, source: str, context: CollectContext) -> Iterator[Observation]:
+        raise KeyError(source)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_fault_of_our_own_is_a_gap_and_holds_nobody_up(repository: GraphRepository) -> None:
+    live = LiveGraph(
+        repository,
+        CollectContext(Connections({}, {}, {}), None),
+        leases=Leases(repository._engine, seconds=0.2),
+        clock=lambda: datetime.now(UTC),
+        pace=QUICK,
+        collectors={"broken": Broken()},
+    )
+    live.start()
+    assert live.collected_once.wait(30)
+    (gap,) = repository.snapshot().gaps
+    assert gap.source == "broken/one"
+    assert "Locksmith itself failed" in gap.reason
+    live.stop()
