@@ -1,6 +1,13 @@
 """`locksmith` and `python -m bot`: load every room of commands, then run."""
 
-from bot.cli import ask, going_on, importing, incidents, operate  # noqa: F401 - they add their commands
+from bot.cli import (  # noqa: F401 - they add their commands
+    ask,
+    going_on,
+    importing,
+    incidents,
+    operate,
+    reaching,
+)
 from bot.cli.app import main
 
 if __name__ == "__main__":

@@ -18,7 +18,12 @@ import orjson
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from graph.connections import IssuerSettings, KubernetesSettings, VaultSettings
+from graph.connections import (
+    IssuerSettings,
+    KubernetesSettings,
+    PostgresSettings,
+    VaultSettings,
+)
 from graph.errors import BadInputError
 from graph.kubernetes.toolbox import Declared
 from responders.approvals import ApprovalPolicy
@@ -143,6 +148,7 @@ class Config(Section):
     vault: dict[str, VaultSettings] = {}
     kubernetes: dict[str, KubernetesSettings] = {}
     issuers: dict[str, IssuerSettings] = {}
+    databases: dict[str, PostgresSettings] = {}  # whose passwords are rotated; ours is `database`
     teams: dict[str, TeamSettings] = {}
     owners: tuple[OwnerRule, ...] = ()
     pagers: dict[str, PagerEntry] = {}

@@ -2,7 +2,8 @@
 `locksmith serve`: every part started in order, and stopped in the opposite one.
 
 What runs: the live graph (clusters watched, stores polled), the engine (durable runs), the courier
-and the publisher (Slack equal to the rows), the worker (the inbox emptied), the Slack app.
+and the publisher (Slack equal to the rows), the worker (the inbox emptied), the Slack app, and the
+HTTP door if it is configured.
 """
 
 from contextlib import ExitStack

@@ -154,7 +154,7 @@ def _translated(error: SlackApiError, doing: str) -> LocksmithError:
             if code in _TOKEN_PROBLEMS
             else "Run `locksmith check`, add the scope or invite @locksmith to the channel.",
         )
-    if code.endswith("_not_found") or code in {"expired_trigger_id", "expired_url", "used_url"}:
+    if code.endswith("not_found") or code in {"expired_trigger_id", "expired_url", "used_url"}:
         return NotFoundError(
             f"Slack does not know what was named for {doing} ({code}).",
             means="The user, channel, message or view is gone, or its time is over.",

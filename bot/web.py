@@ -137,8 +137,9 @@ class WebServer:
         clock: Callable[[], datetime],
         ready: Callable[[], Mapping[str, str]],
     ) -> None:
+        intaker = Intaker(settings.hooks, inbox, clock=clock)
         self._server = _listening(settings.listen)
-        self._server.intaker = Intaker(settings.hooks, inbox, clock=clock)
+        self._server.intaker = intaker
         self._server.ready = ready
         self._thread: threading.Thread | None = None
 
@@ -312,8 +313,7 @@ class _Handler(BaseHTTPRequestHandler):
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Refuse a malformed request without the request line that the base class repeats."""
         self.command = getattr(self, "command", None) or "GET"
-        if not hasattr(self, "request_version"):
-            self.request_version = self.protocol_version
+        self.request_version = self.protocol_version  # 0.9, its guess, has no status line
         status = HTTPStatus(code)
         self._refuse(status, f"{status.phrase}.")
 

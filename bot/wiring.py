@@ -99,7 +99,7 @@ def graph_parts(config: Config) -> GraphParts:
     return GraphParts(
         config=config,
         database=database,
-        connections=Connections(config.vault, config.kubernetes, config.issuers),
+        connections=Connections(config.vault, config.kubernetes, config.issuers, config.databases),
         fingerprinter=Fingerprinter(key, key_id=config.fingerprint.key_id),
         repository=GraphRepository(database.engine),
     )

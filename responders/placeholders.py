@@ -13,6 +13,11 @@ from graph.queries.blast_radius import BlastRadius
 from graph.refs import parse, with_key
 from responders.playbook import PLACEHOLDER, Setting, StoreKind
 
+_ENGINES: Mapping[str, StoreKind] = {
+    "static-creds": "vault_database_static",
+    "creds": "vault_database_dynamic",
+}
+
 Value = str | int | list[str]
 Values = dict[str, Value]
 
@@ -23,6 +28,7 @@ class LeakFacts:
     What is known of the leaked credential beside its blast radius.
 
     `current_versions` maps secrets to the version that is current now (None: no versions).
+    `playbook` and `metadata` ("playbook_role", …) are what the secret says about itself.
     """
 
     incident_id: str
@@ -32,9 +38,12 @@ class LeakFacts:
     matches: tuple[Match, ...] = ()
     issuer: str = ""
     accessor: str = ""
+    entity: str = ""
     where: str = ""
     named_ref: str = ""
     current_versions: Mapping[str, int | None] = field(default_factory=dict)
+    playbook: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def stale(self) -> bool:
@@ -58,6 +67,7 @@ def values_for(
         "issuer": facts.issuer or None,
         "store": store_name(secret or facts.issuer) or None,
         "accessor": facts.accessor or None,
+        "entity": facts.entity or facts.metadata.get("playbook_entity"),
         "secret": secret or None,
         "field": key or None,
         "leaked_version": _leaked_version(facts, secret, key),
@@ -69,7 +79,8 @@ def values_for(
         ],
         "where": facts.where or None,
     }
-    return {name: value for name, value in found.items() if value is not None}
+    known = {name: value for name, value in found.items() if value is not None}
+    return {**facts.metadata, **known}
 
 
 def first_home(radius: BlastRadius) -> tuple[str, str]:
@@ -105,14 +116,19 @@ def store_name(ref: str) -> str:
     return rest.partition("/")[0] if bare == "vault" else ""
 
 
-def store_kind_of(ref: str) -> StoreKind:
-    """Tell in what kind of store a secret lies."""
+def store_kind_of(ref: str, kind: str = "") -> StoreKind:
+    """
+    Tell in what kind of store a secret lies; `kind` is what its collector called it ("kv-v2").
+
+    What no collector saw in a KV mount, but a sync reads by the paths of a database engine, is one.
+    """
     if not ref:
         return "unknown"
-    scheme = parse(ref).scheme
-    if scheme == "vault":
-        return "vault_kv"
-    return "kubernetes" if scheme == "k8s" else "unknown"
+    parts = parse(ref)
+    if parts.scheme == "vault":
+        engine = parts.path[2] if len(parts.path) == 4 and not kind else ""  # noqa: PLR2004 - vault://S/M/creds/R
+        return _ENGINES.get(engine, "vault_kv")
+    return "kubernetes" if parts.scheme == "k8s" else "unknown"
 
 
 def _leaked_version(facts: LeakFacts, secret: str, key: str) -> int | None:

@@ -53,11 +53,12 @@ class Planner:
             BadInputError: the playbook lacks the asked order, or names what does not exist.
             NotFoundError: no playbook fits.
         """
-        playbook = choose(
-            self._playbooks.values(), Credential(facts.detector, facts.store_kind, facts.issuer)
-        )
+        credential = Credential(facts.detector, facts.store_kind, facts.issuer, facts.playbook)
+        playbook = choose(self._playbooks.values(), credential)
+        missing = facts.playbook not in {"", playbook.name}
+        note = f"There is no “{facts.playbook}”, which it asks for." if missing else ""
         try:
-            return self.apply(playbook, facts, blast_radius, order=order), ""
+            return self.apply(playbook, facts, blast_radius, order=order), note
         except BadInputError as error:
             fallback = next(
                 (each for each in self._playbooks.values() if each.matches.fallback), None

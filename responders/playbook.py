@@ -20,7 +20,14 @@ from graph.errors import BadInputError, NotFoundError
 
 OWN_FOLDER = Path(__file__).parent / "playbooks"
 
-StoreKind = Literal["vault_kv", "vault_token", "kubernetes", "unknown"]
+StoreKind = Literal[
+    "vault_kv",
+    "vault_token",
+    "vault_database_static",
+    "vault_database_dynamic",
+    "kubernetes",
+    "unknown",
+]
 Order = Literal["rotate-first", "revoke-first"]
 Phase = Literal["rotate", "refresh", "reload", "revoke", "verify"]
 Multiplicity = Literal["once", "secret", "sync", "wave"]
@@ -34,6 +41,7 @@ INCIDENT_PLACEHOLDERS = frozenset(
         "issuer",  # who can revoke it: the name of a configured issuer, or vault://STORE
         "store",  # the Vault/OpenBao store (its configured name): of {secret}, else of the issuer
         "accessor",  # of a leaked Vault token
+        "entity",  # id of the entity behind a leaked Vault token
         "secret",  # the stored secret, without #field; in `for_each: secret|sync` that one
         "field",  # its key/field
         "leaked_version",  # integer; absent where the store has no versions
@@ -46,6 +54,9 @@ INCIDENT_PLACEHOLDERS = frozenset(
 )
 SYNC_PLACEHOLDERS = frozenset({"sync", "target", "target_key"})  # only in `for_each: sync`
 WAVE_PLACEHOLDERS = frozenset({"wave", "waves"})  # integers, from 1; only in `for_each: wave`
+
+# Beside these, {playbook_x} is what the secret's metadata says under that name.
+FROM_METADATA = "playbook_"
 
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
@@ -61,17 +72,20 @@ class Matches(_Strict):
     Which incidents a playbook is for: every list that is not empty must match.
 
     `detectors` and `issuers` are globs; `issuers: ["*"]` asks for any known issuer. `fallback`
-    marks the one that is taken where nothing else matches.
+    marks the one that is taken where nothing else matches. `named`: only for a secret whose
+    metadata asks for the playbook by name (`playbook=NAME`), which then outweighs all others.
     """
 
     detectors: tuple[str, ...] = ()
     stores: tuple[StoreKind, ...] = ()
     issuers: tuple[str, ...] = ()
+    named: bool = False
     fallback: bool = False
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if not (self.detectors or self.stores or self.issuers or self.fallback):
+        listed = self.detectors or self.stores or self.issuers
+        if not (listed or self.named or self.fallback):
             raise ValueError("matches nothing: name detectors, stores or issuers, or set fallback")
         return self
 
@@ -102,7 +116,7 @@ class PlaybookStep(_Strict):
         known |= SYNC_PLACEHOLDERS if self.for_each == "sync" else frozenset()
         known |= WAVE_PLACEHOLDERS if self.for_each == "wave" else frozenset()
         for found in _placeholders([self.title, *self.settings.values()]):
-            if found not in known:
+            if found not in known and not found.startswith(FROM_METADATA):
                 raise ValueError(f"{{{found}}} is not a placeholder here; known: {sorted(known)}")
         return self
 
@@ -136,11 +150,12 @@ class Playbook(_Strict):
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a playbook is chosen by."""
+    """What a playbook is chosen by; `playbook` is the one that the secret itself asks for."""
 
     detector: str
     store: StoreKind
     issuer: str = ""
+    playbook: str = ""
 
 
 def load_playbooks(folder: Path | None = None, own: Path = OWN_FOLDER) -> dict[str, Playbook]:
@@ -188,7 +203,7 @@ def parse_playbook(text: str, file: str) -> Playbook:
 
 def choose(playbooks: Iterable[Playbook], credential: Credential) -> Playbook:
     """
-    Take the playbook that fits most closely; the fallback where none does.
+    Take the playbook that the secret names, else the one that fits most closely, else the fallback.
 
     An issuer named outweighs a detector named, a detector outweighs a store, a literal name
     outweighs a glob; between equals the first by name.
@@ -196,6 +211,10 @@ def choose(playbooks: Iterable[Playbook], credential: Credential) -> Playbook:
     Raises:
         NotFoundError: nothing fits and there is no fallback.
     """
+    playbooks = tuple(playbooks)
+    for playbook in playbooks:
+        if playbook.name == credential.playbook:
+            return playbook
     ranked = sorted(
         ((_rank(playbook.matches, credential), playbook) for playbook in playbooks),
         key=lambda pair: (pair[0] or 0, pair[1].name),
@@ -215,6 +234,8 @@ def _rank(matches: Matches, credential: Credential) -> int | None:
     asked = bool(matches.detectors or matches.stores or matches.issuers)
     if not asked:
         return 0 if matches.fallback else None
+    if matches.named:
+        return None
     score = 0
     for patterns, value, weight in (
         (matches.issuers, credential.issuer, 100),

@@ -20,7 +20,7 @@ from graph.snapshot import Snapshot
 from responders.incident import Case, LeakReport
 from responders.opening import Opening
 from responders.placeholders import LeakFacts, first_home, store_kind_of
-from responders.playbook import StoreKind
+from responders.playbook import FROM_METADATA, StoreKind
 from responders.records import Underlying
 from responders.severity import SeverityFacts, SeverityRule, assess
 
@@ -114,13 +114,16 @@ def facts_of(
         incident_id=case.id,
         detector=underlying.detector,
         credential=case.credential,
-        store_kind=_store_kind(first, issuer, accessor),
+        store_kind=_store_kind(first, issuer, accessor, kind=_attribute(snapshot, first, "type")),
         matches=tuple(_as_of_now(match, versions[str(match.secret)]) for match in case.matches),
         issuer=issuer,
         accessor=accessor,
+        entity=_text(case, "entity"),
         where=case.sightings[0].where_name or case.sightings[0].where if case.sightings else "",
         named_ref=underlying.named_ref,
         current_versions=versions,
+        playbook=_attribute(snapshot, first, "playbook"),
+        metadata=_metadata(snapshot, first),
     )
 
 
@@ -131,11 +134,18 @@ def _as_of_now(match: Match, version: int | None) -> Match:
     return replace(match, current=match.version == version)
 
 
-def _store_kind(first: str, issuer: str, accessor: str) -> StoreKind:
+def _metadata(snapshot: Snapshot, ref: str) -> dict[str, str]:
+    """Give what the secret says about itself for playbooks: "playbook_role" and the like."""
+    node = snapshot.node(Ref(ref)) if ref else None
+    known = node.attributes.items() if node else ()
+    return {name: str(value) for name, value in known if name.startswith(FROM_METADATA)}
+
+
+def _store_kind(first: str, issuer: str, accessor: str, *, kind: str) -> StoreKind:
     """Tell where it is to be revoked: a token of a store there, wherever copies of it lie."""
     if accessor and issuer.startswith("vault://"):
         return "vault_token"
-    return store_kind_of(first)
+    return store_kind_of(first, kind)
 
 
 def _places(report: LeakReport, snapshot: Snapshot) -> tuple[Place, ...]:

@@ -1,4 +1,4 @@
-"""Questions to the graph, and filling it: `collect`, `uses`, `readers`, `blast-radius`, `graph`."""
+"""Questions to the graph, and filling it: `collect`, `uses`, `blast-radius`, `graph`."""
 
 import sys
 import time
@@ -22,7 +22,6 @@ from graph.kubernetes.listing import known_vaults
 from graph.model import Gap
 from graph.queries.blast_radius import BlastRadius, blast_radius, to_json
 from graph.queries.consumers import consumers
-from graph.queries.readers import Readable, Readers, readable_by, readers
 from graph.queries.search import resolve
 from graph.refs import split_key
 from responders.incident import Person
@@ -82,7 +81,7 @@ def collect_command(
         return
     if not done:
         say("Nothing is configured to be collected: add `vault` or `kubernetes`, or --manifests.")
-    print_gaps(_gap_rows(gap for result in done for gap in result.gaps))
+    print_gaps(gap_rows(gap for result in done for gap in result.gaps))
 
 
 def _collect_manifests(
@@ -144,49 +143,7 @@ def uses_command(context: typer.Context, ref: RefArgument, as_json: AsJson = Fal
             for consumer in answer.consumers
         ),
     )
-    print_gaps(_gap_rows(answer.gaps))
-
-
-@app.command("readers")
-def readers_command(
-    context: typer.Context,
-    ref: Annotated[str, typer.Argument(help="A secret; leave it out with --subject.")] = "",
-    subject: Annotated[
-        str, typer.Option("--subject", help="Turn it around: every secret this subject can obtain.")
-    ] = "",
-    as_json: AsJson = False,
-) -> None:
-    """Show who could obtain a secret, directly or not, with the rule that grants it."""
-    if bool(ref) == bool(subject):
-        raise BadInputError("Give either a secret or --subject.", do_now="See readers --help.")
-    snapshot = graph_parts(configuration(context)).repository.snapshot()
-    target = resolve(snapshot, subject or ref)
-    answer: Readable | Readers
-    if subject:
-        answer = readable_by(snapshot, target)
-        ways, title = answer.secrets, f"{target} can obtain {len(answer.secrets)} secrets"
-    else:
-        answer = readers(snapshot, target)
-        ways, title = answer.readers, f"{len(answer.readers)} ways to {target}"
-    if as_json:
-        print_json(to_json(answer))
-        return
-    print_table(
-        title,
-        ("subject", "verbs", "direct", "of", "granted by", "note"),
-        (
-            (
-                str(reader.subject),
-                ", ".join(reader.verbs),
-                "yes" if reader.direct else "no",
-                str(reader.secret),
-                " → ".join(reader.path),
-                reader.note,
-            )
-            for reader in ways
-        ),
-    )
-    print_gaps(_gap_rows(answer.gaps))
+    print_gaps(gap_rows(answer.gaps))
 
 
 @app.command("blast-radius")
@@ -275,10 +232,10 @@ def _print_blast_radius(answer: BlastRadius) -> None:
             ("ref", "path"),
             ((str(opened.ref), " → ".join(opened.path)) for opened in answer.opens),
         )
-    print_gaps(_gap_rows(answer.gaps))
+    print_gaps(gap_rows(answer.gaps))
 
 
-def _gap_rows(gaps: Iterable[Gap]) -> list[tuple[str, str, str]]:
+def gap_rows(gaps: Iterable[Gap]) -> list[tuple[str, str, str]]:
     return [(f"{gap.source} {gap.scope}", _with_age(gap), gap.do_now) for gap in gaps]
 
 

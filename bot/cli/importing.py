@@ -78,7 +78,7 @@ def import_command(
     name = "standard input" if file == "-" else file
     with _Bars(shown=not as_json) as bars, _opened(file) as (raw, size):
         report = open_report(raw, name, format_name=format_name, heard=bars.reading(size))
-        with response(context, launch=not dry_run) as parts:
+        with response(context) as parts:
             gathering = Gathering(
                 intake_of(parts.graph),
                 source=report.format.name,
@@ -91,9 +91,14 @@ def import_command(
             for finding in report.findings():
                 gathering.add(finding)
             chosen = _chosen(gathering, everything=open_unmatched)
-            if not dry_run:
+            outcomes: dict[int, tuple[str, str]] = {}
+            if chosen and not dry_run:
                 _refuse_flood(len(chosen), at_most)
-            outcomes = {} if dry_run else _open(parts.desk, gathering, chosen, bars)
+                parts.engine.launch()  # it pages the owners
+                try:
+                    outcomes = _open(parts.desk, gathering, chosen, bars)
+                finally:
+                    parts.engine.stop()
     told = _told(report, gathering, outcomes, chosen=chosen, dry_run=dry_run)
     if as_json:
         print_json(told)

@@ -51,7 +51,11 @@ class Index(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The circumstances of a report, beside the value."""
+    """
+    The circumstances of a report, beside the value.
+
+    `reported_at` (None: now) is the same at each try of one report, so that it is written once.
+    """
 
     reporter: Person
     author: Person | None = None
@@ -60,6 +64,7 @@ class Seen:
     note: str = ""
     seen_at: datetime | None = None
     exposed_at: datetime | None = None
+    reported_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +309,7 @@ class Intake:
             detector=detector,
             detector_name=detector_name,
             reporter=seen.reporter,
-            reported_at=self._clock(),
+            reported_at=seen.reported_at or self._clock(),
             where=seen.where,
             where_name=seen.where_name,
             author=seen.author,
@@ -326,6 +331,7 @@ class Intake:
             note=self._scrub(seen.note, values),
             seen_at=seen.seen_at,
             exposed_at=seen.exposed_at,
+            reported_at=seen.reported_at,
         )
 
     def _scrub(self, text: str, values: list[SecretValue]) -> str:

@@ -15,8 +15,8 @@ from typing import Any, BinaryIO, TextIO, cast
 
 from graph.errors import BadInputError
 
-CHUNK = 1 << 20  # characters
-MOST_IN_ONE = 32 * CHUNK  # a single value of more is no finding
+CHUNK = 1 << 18  # characters
+MOST_IN_ONE = 32 << 20  # characters; a single value of more is no finding
 _SPACE = " \t\r\n"
 _SIGNATURES = {
     b"\x1f\x8b": "gzip",
@@ -73,13 +73,12 @@ class JsonReader:
         self._gone = 0  # characters before the buffer
         self._line = 1
         self._ended = False
-        self._first: str | None = None
 
     def head(self) -> str:
         """Show the beginning, without taking it; only before anything else was read."""
         if not self._buffer:
             self._more(CHUNK)
-        return self._buffer[: CHUNK // 4]
+        return self._buffer[:CHUNK]
 
     def peek(self) -> str:
         """Show the next character that is not white space; "" at the end."""
@@ -106,7 +105,7 @@ class JsonReader:
                     raise self._not_json(error) from None
                 if len(self._buffer) - self._at > MOST_IN_ONE:
                     raise self._broken(
-                        f"no value ends within {MOST_IN_ONE // CHUNK} MiB of its beginning"
+                        f"no value ends within {MOST_IN_ONE >> 20} MiB of its beginning"
                     ) from None
             else:
                 if end < len(self._buffer) or self._ended:  # else a number may go on

@@ -49,7 +49,7 @@ def from_shortcut(entry: Entry, room: Room) -> None:
     room.people.refuse_shared(by.channel)
     message: Mapping[str, Any] = entry.payload.get("message") or {}
     name = str((entry.payload.get("channel") or {}).get("name") or "")
-    seen = _seen_in_slack(room, reporter, message, by.channel, name)
+    seen = _seen_in_slack(room, entry, reporter, message, by.channel, name)
     taken = room.intake.from_message(unmarked(_words_of(message)), seen, vouched=True)
     if not taken.reports:
         answer(room, entry, by, nothing_found(where_name=seen.where_name))
@@ -70,6 +70,7 @@ def from_form(entry: Entry, room: Room) -> None:
         where_name=typed.get(WHERE, "")[:80],
         note=typed.get(NOTE, ""),
         seen_at=entry.received_at,
+        reported_at=entry.received_at,
     )
     value, named = typed.get(VALUE, ""), typed.get(NAMED, "")
     taken = room.intake.from_value(value, seen) if value else Taken()
@@ -96,7 +97,8 @@ def from_form(entry: Entry, room: Room) -> None:
 def from_command(entry: Entry, room: Room, by: Asked, text: str) -> bool:
     """Take care of a value that stands in the command line itself; False if there is none."""
     reporter = room.people.may_act(by.user)
-    seen = Seen(reporter=reporter, where_name="a /leak command", seen_at=entry.received_at)
+    at = entry.received_at
+    seen = Seen(reporter=reporter, where_name="a /leak command", seen_at=at, reported_at=at)
     taken = room.intake.from_message(unmarked(text), seen, vouched=False)
     if not taken.reports:
         return False
@@ -122,7 +124,7 @@ def on_message(entry: Entry, room: Room) -> None:
     words = unmarked(_words_of(message))
     if not words.strip() or not room.intake.holds_secret(words):
         return
-    seen = _seen_in_slack(room, LOCKSMITH, message, channel, "")
+    seen = _seen_in_slack(room, entry, LOCKSMITH, message, channel, "")
     taken = room.intake.from_message(words, seen, vouched=False)
     cases = _report(room, taken)
     if cases:
@@ -162,7 +164,7 @@ def _one(room: Room, report: LeakReport) -> tuple[Case, str]:
 
 
 def _seen_in_slack(
-    room: Room, reporter: Person, message: Mapping[str, Any], channel: str, name: str
+    room: Room, entry: Entry, reporter: Person, message: Mapping[str, Any], channel: str, name: str
 ) -> Seen:
     ts = text_of(message, "ts")
     author = text_of(message, "user")
@@ -174,6 +176,7 @@ def _seen_in_slack(
         where_name=f"#{name or _channel_name(room, channel)}",
         seen_at=written,
         exposed_at=written,
+        reported_at=entry.received_at,
     )
 
 

@@ -14,6 +14,7 @@ group's members live in the identity provider: the cluster does not know them. P
 
 from collections.abc import Iterable
 from dataclasses import replace
+from urllib.parse import unquote
 
 from graph import refs
 from graph.fields import Object, entries, group_of, name_of, namespace_of, text
@@ -138,7 +139,7 @@ class Grants:
         policy = refs.k8s(self._gathered.cluster, home, text(role, "kind") or "Role", role_name)
         for entry in subjects:
             subject = self._subject(entry, place, binding)
-            if subject is None or not found:
+            if subject is None or found is None:
                 continue
             holder = self._holders.setdefault(subject, Holder())
             path = (binding, policy)
@@ -165,15 +166,21 @@ class Grants:
         if not name.isascii():
             self._note_odd("Subjects whose name may look like another one", f"{name} in {binding}")
         subject = self._named(kind, namespace, name)
-        if "/ServiceAccount/" in subject:
-            self._gathered.refer(subject, NodeKind.SUBJECT)
-            self._gathered.place(subject, refs.parse(subject).path[1])
-            operator = next((one for one in _OPERATORS if one in name), "")
-            if operator:
-                self._gathered.note(subject, operator=operator)
-        else:
+        if not self._referred(subject):
             self._gathered.define(subject, NodeKind.SUBJECT)
         return subject
+
+    def _referred(self, subject: Ref) -> bool:
+        """Add a subject that is spoken of; True for an account, which is an object elsewhere."""
+        self._gathered.refer(subject, NodeKind.SUBJECT)
+        *_, home, kind, name = subject.split("/")
+        if kind != ACCOUNT:
+            return False
+        self._gathered.place(subject, unquote(home))
+        operator = next((one for one in _OPERATORS if one in name), "")
+        if operator:
+            self._gathered.note(subject, operator=operator)
+        return True
 
     def _named(self, kind: str, namespace: str, name: str) -> Ref:
         """Name a subject; a user who is spelled like an account is that account."""
@@ -216,7 +223,7 @@ class Grants:
             home = grant.namespace if power.target == ACCOUNT else ""
             heads = [self._named(power.target, home, name) for name in power.names]
             for head in heads:
-                self._gathered.refer(head, NodeKind.SUBJECT)
+                self._referred(head)
         for head in heads:
             if head != subject:
                 self._gathered.connect(subject, head, EdgeKind.OPENS, **said)

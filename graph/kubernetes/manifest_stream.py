@@ -160,9 +160,10 @@ def _json_list(head: str, texts: Iterator[str]) -> Iterator[Found]:
         return
     kind, version = text(said, "kind"), text(said, "apiVersion")
     decoder = json.JSONDecoder()
-    buffer, at, line = head, items.end() if items else 0, 1
+    buffer, at, line, counted = head, items.end() if items else 0, 1, 0
     while True:
         at = _end_of(_BETWEEN.match(buffer, at), at)
+        line, counted = line + buffer.count("\n", counted, at), at
         if buffer[at : at + 1] == "]":
             return
         try:
@@ -170,12 +171,11 @@ def _json_list(head: str, texts: Iterator[str]) -> Iterator[Found]:
         except (ValueError, RecursionError):
             part = next(texts, None)
             if part is None:
-                yield Unreadable(line + buffer.count("\n", 0, at), templated=False)
+                yield Unreadable(line, templated=False)
                 return
-            line += buffer.count("\n", 0, at)
-            buffer, at = buffer[at:] + part, 0
+            buffer, at, counted = buffer[at:] + part, 0, 0
             continue
-        yield from _completed(entry, line + buffer.count("\n", 0, at), kind, version)
+        yield from _completed(entry, line, kind, version)
         at = end
 
 

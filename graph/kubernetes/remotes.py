@@ -121,6 +121,17 @@ def _aws_ref(key: str, region: str, service: str) -> Ref | None:
     return refs.cloud("aws", account, region, kind, name) if name else None
 
 
+def login_role(store: Object, remote: Remote) -> Ref | None:
+    """Name the auth role of a vault that a store logs in to, where its settings say which."""
+    auth = mapping(store, "spec", "provider", "vault", "auth")
+    for method, field in (("kubernetes", "mountPath"), ("jwt", "path")):
+        role = text(auth, method, "role")
+        if remote.provider == "vault" and role:
+            mount = (text(auth, method, field) or method).strip("/")
+            return refs.vault(remote.store, "auth", f"{mount}/role/{role}")
+    return None
+
+
 def vault_named(server: str, namespace: str, vaults: Mapping[str, KnownVault]) -> str:
     """Find the configured vault at this address; "" where there is none."""
     place = _place(server)

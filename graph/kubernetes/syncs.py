@@ -28,7 +28,7 @@ from graph.gathered import Gathered
 from graph.kubernetes.durations import seconds
 from graph.kubernetes.logins import login_references
 from graph.kubernetes.references import Reference
-from graph.kubernetes.remotes import KnownVault, Remote, remote_of
+from graph.kubernetes.remotes import KnownVault, Remote, login_role, remote_of
 from graph.kubernetes.selections import selections
 from graph.kubernetes.selectors import selects
 from graph.kubernetes.uses import connect_use
@@ -44,6 +44,13 @@ _HOUR = 3600
 _EXPANDED = {
     "ClusterExternalSecret": ("ExternalSecret", "externalSecret"),
     "ClusterPushSecret": ("PushSecret", "pushSecret"),
+}
+
+_READS: dict[str, AttributeValue] = {
+    "verb": "read",
+    "direct": False,
+    "kind": "store",
+    "note": "The store reads it to copy it.",
 }
 
 
@@ -168,6 +175,9 @@ class Syncs:
                 self._untraced.setdefault(selection.problem, []).append(ref)
                 continue
             tail = self._tail(key, selection.remote, ref)
+            if tail:
+                store_ref = refs.k8s(self._gathered.cluster, key[1], key[0], key[2])
+                self._gathered.connect(store_ref, tail, EdgeKind.CAN_READ, **_READS)
             for attributes in selection.edges(target) if tail else ():
                 waits = 0 if "version" in attributes else _interval_of(spec)
                 self._gathered.connect(
@@ -267,8 +277,11 @@ class Syncs:
         kind, namespace, name = key
         remote = remote_of(obj, self._vaults)
         ref = refs.k8s(self._gathered.cluster, namespace, kind, name)
-        self._gathered.define(ref, NodeKind.STORE, **_store_attributes(remote))
+        self._gathered.define(ref, NodeKind.STORE, **_store_attributes(remote), **_limits(obj))
         self._gathered.place(ref, namespace)
+        if role := login_role(obj, remote):
+            self._gathered.refer(role, NodeKind.SUBJECT)
+            self._gathered.connect(ref, role, EdgeKind.OPENS, kind="store-login", verb="login")
         self._gathered.own(ref, owner_of(obj))
         if remote.provider == "vault" and not remote.known:
             self._gathered.miss(
@@ -339,6 +352,14 @@ def _store_attributes(remote: Remote) -> dict[str, AttributeValue]:
     if remote.provider == "vault":
         found |= {"server": remote.server, "vault": remote.store, "mount": remote.mount}
     return found
+
+
+def _limits(store: Object) -> dict[str, AttributeValue]:
+    """Name the only namespaces that may use a ClusterSecretStore, where it lists them."""
+    conditions = list(entries(store, "spec", "conditions"))
+    named = {name for one in conditions for name in texts(one, "namespaces")}
+    open_ended = any({"namespaceSelector", "namespaceRegexes"} & one.keys() for one in conditions)
+    return {"namespaces": tuple(sorted(named))} if named and not open_ended else {}
 
 
 def _store_key(store: Object, namespace: str) -> tuple[str, str, str]:

@@ -60,8 +60,8 @@ def volume_references(volume: Object) -> Iterator[Reference]:
 
 
 def for_pods(uses: Iterable[Reference]) -> Iterator[Reference]:
-    """Keep those that the kubelet of the pod's node is given."""
-    return (use for use in uses if use.follows is not _BY_CONTROLLER)
+    """Keep those that the kubelet of the pod's node is given; without a namespace it is not."""
+    return (use for use in uses if use.namespace and use.follows is not _BY_CONTROLLER)
 
 
 def _node(name: str, field: str, namespace: str) -> Reference:

@@ -109,8 +109,9 @@ def lending(snapshot: Snapshot, whom: Ref) -> Iterator[tuple[Ref, str]]:
     elif kind == "Group":
         yield cluster, kind
         members = _scope_of(whom)
-        for scope in () if members is None else dict.fromkeys((members, cluster)):
-            yield scope, "ServiceAccount"
+        if members is not None:
+            inside = _spaces(snapshot, whom) if members == cluster else (members,)
+            yield from ((scope, "ServiceAccount") for scope in (*inside, cluster))
     elif kind == "ClusterSecretStore":
         for scope in _open_to(snapshot, whom):
             yield scope, "SecretStore"
@@ -189,9 +190,10 @@ def _from_scope(
     snapshot: Snapshot, whom: Ref, scope: Ref, target: str, done: set[tuple[Ref, str]]
 ) -> Iterator[Lent]:
     again = (scope, target) in done
-    done.add((scope, target))
+    themselves = False
     for tail, uses in snapshot.uses_into(scope, EdgeKind.OPENS).items():
-        if tail == whom:
+        if tail == whom:  # nobody takes over himself; but for the next one it must be told
+            themselves = True
             continue
         for attributes in uses.values():
             narrowed = "names" in attributes or "running" in attributes
@@ -199,6 +201,8 @@ def _from_scope(
                 continue
             if _applies(snapshot, whom, attributes):
                 yield Lent(tail, whom, attributes)
+    if not themselves:
+        done.add((scope, target))
 
 
 def _applies(snapshot: Snapshot, whom: Ref, attributes: Attributes) -> bool:
@@ -271,9 +275,12 @@ def _open_to(snapshot: Snapshot, store: Ref) -> tuple[Ref, ...]:
         return ()
     if isinstance(limited, tuple) and limited:
         return (*(_namespace(store, name) for name in limited), cluster)
-    start = f"k8s://{store.split('/')[2]}/"
-    spaces = (one.ref for one in snapshot.nodes(NodeKind.NAMESPACE) if one.ref.startswith(start))
-    return (*spaces, cluster)
+    return (*_spaces(snapshot, store), cluster)
+
+
+def _spaces(snapshot: Snapshot, near: Ref) -> Iterator[Ref]:
+    start = f"k8s://{near.split('/')[2]}/"
+    return (one.ref for one in snapshot.nodes(NodeKind.NAMESPACE) if one.ref.startswith(start))
 
 
 def _namespace(near: Ref, name: str) -> Ref:

@@ -5,6 +5,7 @@ Used by `collectors/vault.py` alone; apart from it so that each file is read at 
 mount answers is in `graph/vault/kv.py`; who may read the secrets, in `graph/vault/access.py`.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +23,8 @@ from graph.vault.access import VaultAccess
 from graph.vault.kv import KvMetadata, KvMount
 from graph.vault_api import stanza
 
+# What the owner of a secret says for its playbook: playbook=NAME, playbook_role=…
+_PLAYBOOK = re.compile(r"playbook(_[a-z_]+)?")
 _SHOWN = 3  # refused paths that a gap names; the rest is counted
 
 
@@ -152,6 +155,7 @@ class SecretReader:
             "issuer": custom.get("issuer", ""),
             "environment": custom.get("environment", "") or environment,
         }
+        said |= {name: text for name, text in custom.items() if _PLAYBOOK.fullmatch(name)}
         given = {name: value for name, value in said.items() if value != ""}
         self._gathered.define(secret, NodeKind.SECRET, **given)
         if custom.get("owner", "").strip():

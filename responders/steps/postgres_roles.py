@@ -69,6 +69,7 @@ from responders.step import (
 )
 
 _ALPHABET = string.ascii_letters + string.digits
+_TO_BE_GONE = 3.0  # seconds
 _SHOWN = 5  # sessions that a sentence names
 _ALTER = Permission(
     "postgres", "CREATEROLE, with ADMIN OPTION on both roles", "set a password, lock a role"
@@ -136,7 +137,9 @@ class Switch(Step[SwitchSettings]):
         used, now = _named(settings, secret, seen.current)
         idle = settings.other_role if used == settings.role else settings.role
         password = "".join(secrets.choice(_ALPHABET) for _ in range(settings.length))
-        _prepare(server, idle, password)
+        _wait_until_idle(server, idle, context)
+        with server.admin(f"prepare {idle}") as connection:
+            postgres_api.set_password(connection, idle, password)
         tried = server.login(idle, password)
         if not tried.accepted:
             raise UnavailableError(
@@ -274,24 +277,26 @@ class Lock(Step[FormerSettings]):
         return Verdict(VerdictKind.CONFIRMED, said, {"old_value_refused": True})
 
 
-def _prepare(server: PostgresApi, idle: str, password: str) -> None:
+def _wait_until_idle(server: PostgresApi, idle: str, context: StepContext) -> None:
     """
-    Let the idle role log in with a new password.
+    Look for a few seconds: what an earlier try opened may need a moment to be gone.
 
     Raises:
-        RefusedError: it is not idle: somebody's next login would fail.
+        RefusedError: it is not idle: with a new password somebody's next login would fail.
     """
     _not_ours(server, idle)
-    with server.admin(f"prepare {idle}") as connection:
-        found = postgres_api.sessions(connection, [postgres_api.role(connection, idle).oid])
-        if found:
-            clients = ", ".join(sorted({session.client for session in found})[:_SHOWN])
-            raise RefusedError(
-                f"{idle} is not idle: {len(found)} sessions use it ({clients}).",
-                means="A new password would make their next login fail.",
-                do_now="Move these clients to the role in the store, then run this again.",
-            )
-        postgres_api.set_password(connection, idle, password)
+    found: tuple[postgres_api.Session, ...] = ()
+    for _ in context.attempts(seconds=_TO_BE_GONE, every=0.2):
+        with server.admin(f"look at the sessions of {idle}") as connection:
+            found = postgres_api.sessions(connection, [postgres_api.role(connection, idle).oid])
+        if not found:
+            return
+    clients = ", ".join(sorted({session.client for session in found})[:_SHOWN])
+    raise RefusedError(
+        f"{idle} is not idle: {len(found)} sessions use it ({clients}).",
+        means="A new password would make their next login fail.",
+        do_now="Move these clients to the role in the store, then run this again.",
+    )
 
 
 def _switched(settings: SwitchSettings, idle: str, version: int) -> Receipt:

@@ -3,7 +3,7 @@ A realistic large company as nodes and edges: `company(1.0)` has 1,000 namespace
 
 The Kubernetes part goes through the product's own readers of objects (`Inventory`, `Grants`), so
 its edges look as they do in life; Vault, its policies and the copies into the clusters are added
-here. At scale 1: 100,000 Secrets in clusters and 32,000 in Vault, 60,000 workloads, 100,000 roles
+here. At scale 1: 100,000 Secrets in clusters and 31,000 in Vault, 60,000 workloads, 100,000 roles
 and bindings, about a million edges. A namespace is the same at every scale, and so are the answers
 about `SMALL`, `HUB` and `TOKEN`; only `EVERYWHERE` grows.
 """

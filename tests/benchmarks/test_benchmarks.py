@@ -43,9 +43,9 @@ def test_the_yardstick_walks_to_the_same_answer(graph: tuple[Snapshot, Bare], se
     answer = consumers(snapshot, secret)
     walked = {ref for ref, _ in bare.uses(secret)}
     assert {consumer.workload for consumer in answer.consumers} <= walked
-    assert {reader.subject for reader in readers(snapshot, secret).readers} <= {
-        ref for ref, _ in bare.readers(secret)
-    }
+    direct = {reader.subject for reader in readers(snapshot, secret).readers if reader.direct}
+    assert direct
+    assert direct <= {ref for ref, _ in bare.readers(secret)}
 
 
 def test_the_token_opens_what_its_account_may_read(graph: tuple[Snapshot, Bare]) -> None:
@@ -69,7 +69,7 @@ def test_storage_is_measured_and_sql_gives_the_same_answer(tmp_path: Path) -> No
         uses = sum(len(consumer.via) for consumer in consumers(snapshot, HUB).consumers)
         with reading(database.engine) as connection:
             assert uses_in_sql(connection, HUB) == uses
-        assert len(list(bench_storage.compare_with_sql(database, snapshot))) == 2
+        assert len(list(bench_storage.compare_with_sql(database, snapshot))) == 4
     assert bench_storage.load(url).seconds > 0
     assert bench_storage.load_bare(url).seconds > 0
     assert bench_storage.load_lists(url).seconds > 0
@@ -78,6 +78,6 @@ def test_storage_is_measured_and_sql_gives_the_same_answer(tmp_path: Path) -> No
 
 def test_collection_is_measured() -> None:
     found = bench_collection.measure(1, rounds=1)
-    assert found.objects > 500
+    assert found.objects > 400
     assert found.collected > 0
     assert found.typed > 0

@@ -70,17 +70,30 @@ class Bare:
                 found.append((tail, attributes))
 
     def _readers(self, found: Found, places: list[Ref]) -> None:
-        can_read, opens = self._into[EdgeKind.CAN_READ], self._into[EdgeKind.OPENS]
+        """Walk from each place to who may read it, and on to who can act as such a reader."""
+        can_read = self._into[EdgeKind.CAN_READ]
         for at in places:
-            for scope in (at, namespace_of(at), cluster_of(at)):
-                if scope is not None:
-                    for tail, attributes in can_read.get(scope, ()):
-                        found.append((tail, attributes))
-                        holders = [tail]
-                        for holder in holders:
-                            for above, how in opens.get(holder, ()):
-                                holders.append(above)
-                                found.append((above, how))
+            subjects: dict[Ref, None] = {}
+            for scope in _scopes(at):
+                for tail, attributes in can_read.get(scope, ()):
+                    found.append((tail, attributes))
+                    subjects[tail] = None
+            self._takers(found, list(subjects))
+
+    def _takers(self, found: Found, subjects: list[Ref]) -> None:
+        opens, runs_as = self._into[EdgeKind.OPENS], self._into[EdgeKind.RUNS_AS]
+        seen = set(subjects)
+        for subject in subjects:  # grows while it is walked
+            for workload, attributes in runs_as.get(subject, ()):
+                if workload not in seen:
+                    seen.add(workload)
+                    found.append((workload, attributes))
+            for scope in _scopes(subject):
+                for above, attributes in opens.get(scope, ()):
+                    if above not in seen:
+                        seen.add(above)
+                        subjects.append(above)
+                        found.append((above, attributes))
 
     def _opened(self, found: Found, places: list[Ref]) -> None:
         seen = set(places)
@@ -103,6 +116,14 @@ class Bare:
                 if len(following) >= _MANY:
                     return
             level = following
+
+
+def _scopes(ref: Ref) -> Iterator[Ref]:
+    """Yield what a rule about `ref` may name: itself, its namespace, its cluster."""
+    yield ref
+    for scope in (namespace_of(ref), cluster_of(ref)):
+        if scope is not None:
+            yield scope
 
 
 USES_IN_SQL = text(

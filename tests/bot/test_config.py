@@ -25,12 +25,14 @@ def test_the_example_is_valid_once_its_secret_files_exist(tmp_path: Path) -> Non
         "staging-secret-id",
         "paygate-admin",
         "pager-secret",
+        "github-hook",
     ):
         (tmp_path / name).write_text("x" * 64)
     config = load(write(tmp_path, text), environ={})
     assert config.slack.bot_token is not None
     assert config.slack.bot_token.get_secret_value() == "x" * 64
     assert config.vault["staging"].auth == "approle"
+    assert config.web.hooks["github"].secret.get_secret_value() == "x" * 64
 
 
 def test_the_example_shows_every_section_there_is() -> None:

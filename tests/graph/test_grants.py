@@ -123,6 +123,9 @@ def test_a_binding_to_a_missing_role_gives_nothing_and_says_so() -> None:
     assert not readers(found)
     (binding,) = [node for node in found.nodes if node.kind == "binding"]
     assert binding.attributes == {"role_missing": True}
+    [gap] = found.gaps
+    assert "do not exist" in gap.reason or "does not exist" in gap.reason
+    assert "to-gone" in gap.reason
 
 
 def test_a_role_of_another_namespace_is_another_role() -> None:
@@ -136,51 +139,39 @@ def test_a_detour_is_marked_as_indirect_with_a_note() -> None:
     assert "mount any Secret" in str(attributes["note"])
 
 
-def test_who_mints_a_token_reads_what_the_account_reads() -> None:
-    found = readers(
-        observed(
-            role("minter", rule("create", "serviceaccounts/token")),
-            bind("minter", user("ana")),
-            role("all", rule("list"), namespace=""),
-            bind("all", account("backup", "pay"), kind="ClusterRole", namespace=""),
-        )
-    )
-    attributes = found["-/User/ana", CLUSTER, "list"]
-    assert attributes["direct"] is False
-    assert attributes["path"] == (
-        "k8s://c/pay/RoleBinding/to-minter",
-        "k8s://c/pay/Role/minter",
-        "k8s://c/pay/ServiceAccount/backup",
-        "k8s://c/-/ClusterRoleBinding/to-all",
-        "k8s://c/-/ClusterRole/all",
-    )
+def opens(found: Observation) -> dict[tuple[str, str], Attributes]:
+    return {
+        (edge.tail.removeprefix("k8s://c/"), edge.head.removeprefix("k8s://c/")): edge.attributes
+        for edge in found.edges
+        if edge.kind is EdgeKind.OPENS and "Group/system:" not in edge.tail
+    }
 
 
-def test_identities_are_followed_to_the_end_also_in_a_circle() -> None:
+def test_who_can_take_over_others_gets_an_edge_to_them_or_to_their_place() -> None:
     mint = rule("create", "serviceaccounts/token")
-    found = readers(
+    named = rule("create", "serviceaccounts/token", names="ci")
+    acts = rule("impersonate", "users groups", names="ops system:serviceaccount:x:robot")
+    found = opens(
         observed(
-            role("a", mint, namespace="a"),
-            role("b", mint, namespace="b"),
-            role("c", rule("get"), namespace="c"),
-            bind("a", user("ana"), account("two", "b"), namespace="a"),
-            bind("b", account("one", "a"), namespace="b"),
-            bind("c", account("two", "b"), namespace="c"),
+            role("any", mint),
+            role("one", named),
+            role("acts", acts, namespace=""),
+            bind("any", user("ana")),
+            bind("one", user("bob")),
+            bind("acts", user("eve"), kind="ClusterRole", namespace=""),
         )
     )
-    assert ("-/User/ana", "k8s://c/-/Namespace/c", "get") in found
-
-
-def test_impersonation_leads_to_users_and_named_groups() -> None:
-    found = readers(
-        observed(
-            role("i", rule("impersonate", "groups", names="ops"), namespace=""),
-            bind("i", user("ana"), kind="ClusterRole", namespace=""),
-            role("r", rule("get")),
-            bind("r", {"kind": "Group", "name": "ops"}, user("bob")),
-        )
-    )
-    assert ("-/User/ana", "k8s://c/-/Namespace/pay", "get") in found
+    assert set(found) == {
+        ("-/User/ana", "-/Namespace/pay"),
+        ("-/User/bob", "pay/ServiceAccount/ci"),
+        ("-/User/eve", "-/User/ops"),
+        ("-/User/eve", "-/Group/ops"),
+        ("-/User/eve", "x/ServiceAccount/robot"),
+        ("-/User/eve", "-/Group/system:serviceaccount:x:robot"),
+    }
+    ana = found["-/User/ana", "-/Namespace/pay"]
+    assert (ana["target"], ana["kind"], ana["direct"]) == ("ServiceAccount", "mint-token", False)
+    assert ana["path"] == ("k8s://c/pay/RoleBinding/to-any", "k8s://c/pay/Role/any")
 
 
 def test_bind_and_escalate_need_their_second_half() -> None:
@@ -234,3 +225,91 @@ def test_masters_are_always_allowed_on_a_live_cluster() -> None:
     tails = {edge.tail for edge in observed().edges}
     assert tails == {"k8s://c/-/Group/system:masters", "k8s://c/-/Group/system:nodes"}
     assert not observed(live=False).edges
+
+
+def test_what_is_odd_is_said_and_does_no_harm() -> None:
+    circle = [
+        {
+            **role(name, namespace=""),
+            "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {other: "true"}}]},
+            "metadata": {"name": name, "labels": {name: "true"}},
+        }
+        for name, other in (("one", "two"), ("two", "one"))
+    ]
+    twins = [user("\u0430na"), account("bot")]
+    for live in (True, False):
+        found = observed(
+            *circle,
+            role("r", rule("get"), namespace=""),
+            bind("r", *twins, kind="ClusterRole", namespace=""),
+            live=live,
+        )
+        said = " ".join(gap.reason for gap in found.gaps)
+        assert "one and two" in said
+        assert "without a namespace" in said
+        assert "\u0430na" in said
+        assert ("-/User/%D0%B0na", CLUSTER, "get") in readers(found)
+
+
+def test_a_detour_of_a_rule_that_reads_anyway_is_not_told_twice() -> None:
+    everything = rule("*", "*", group="*")
+    found = readers(observed(role("r", everything), bind("r", user("ana"))))
+    assert {verb for _, _, verb in found} == {"get", "list", "watch", "patch", "deletecollection"}
+
+
+def test_a_role_that_may_be_bound_lends_no_more_than_it_has() -> None:
+    group = "rbac.authorization.k8s.io"
+    rules = [
+        rule("bind", "clusterroles", names="one-secret", group=group),
+        rule("create", "rolebindings", group=group),
+    ]
+    found = readers(
+        observed(
+            role("one-secret", rule("get", names="db"), namespace=""),
+            role("r", *rules),
+            bind("r", user("ana")),
+        )
+    )
+    assert list(found) == [("-/User/ana", "k8s://c/pay/Secret/db", "get")]
+    (attributes,) = found.values()
+    assert (attributes["direct"], attributes["kind"]) == (False, "bind")
+
+
+def test_creating_bindings_or_labels_without_more_hands_on_only_what_is_held() -> None:
+    group = "rbac.authorization.k8s.io"
+    rules = [
+        rule("*", "rolebindings clusterrolebindings", group=group),
+        rule("create patch", "clusterroles roles", group=group),
+    ]
+    found = observed(
+        role("r", *rules, namespace=""),
+        bind("r", user("ana"), kind="ClusterRole", namespace=""),
+    )
+    # `*` on bindings is no `bind`: that verb is asked on roles.
+    assert not readers(found)
+
+
+def test_escalating_by_a_label_needs_an_aggregated_role_that_is_held() -> None:
+    group = "rbac.authorization.k8s.io"
+    rules = [
+        rule("escalate", "clusterroles", group=group),
+        rule("create", "clusterroles", group=group),
+    ]
+    gathers = {**role("view", namespace=""), "aggregationRule": {"clusterRoleSelectors": []}}
+    objects = [
+        role("r", *rules, namespace=""),
+        bind("r", user("ana"), kind="ClusterRole", namespace=""),
+        gathers,
+    ]
+    assert not readers(observed(*objects))
+    found = readers(observed(*objects, bind("view", user("ana"), kind="ClusterRole")))
+    assert [(head, said["kind"]) for (_, head, _), said in found.items()] == [
+        ("k8s://c/-/Namespace/pay", "aggregate-label")
+    ]
+
+
+def test_a_token_secret_takes_creating_and_reading() -> None:
+    makes, reads = rule("create"), rule("get", names="mine")
+    assert not opens(observed(role("r", makes), bind("r", user("ana"))))
+    found = opens(observed(role("r", makes, reads), bind("r", user("ana"))))
+    assert found["-/User/ana", "-/Namespace/pay"]["kind"] == "token-secret"

@@ -90,3 +90,23 @@ def test_advancing_equals_building_from_scratch(before: list[Edge], after: list[
 
 def unique(edges: list[Edge]) -> list[Edge]:
     return list({repr(edge): edge for edge in edges}.values())
+
+
+def test_what_is_shared_between_nodes_is_not_changed_by_a_later_snapshot() -> None:
+    same = {"key": ""}
+    edges = [Edge(A, C, EdgeKind.COPIES, same), Edge(B, C, EdgeKind.COPIES, same)]
+    old = Snapshot.build([], [StoredEdge(b"same", edge) for edge in edges])
+    assert old.uses_from(A, EdgeKind.COPIES) is old.uses_from(B, EdgeKind.COPIES)
+    more = Edge(A, C, EdgeKind.COPIES, {"key": "x"})
+    new = old.advance(revision=1, nodes={}, edges=[StoredEdge(b"more", more)])
+    assert list(new.out(A, EdgeKind.COPIES)) == [edges[0], more]
+    assert list(new.out(B, EdgeKind.COPIES)) == [edges[1]]
+    assert list(old.out(A, EdgeKind.COPIES)) == [edges[0]]
+
+
+def test_a_question_is_answered_once_per_snapshot() -> None:
+    snapshot = Snapshot.of([], [])
+    answers = iter("ab")
+    assert [snapshot.once("question", lambda: next(answers)) for _ in range(2)] == ["a", "a"]
+    later = snapshot.advance(revision=1, nodes={}, edges=())
+    assert later.once("question", lambda: next(answers)) == "b"

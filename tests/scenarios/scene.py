@@ -229,7 +229,9 @@ def eventually(look: Callable[[], object], seconds: float = 20, otherwise: str =
 
 def incident_in(text: str) -> str:
     """Read the incident's id off a text."""
-    return next(word.strip("`.,:") for word in text.split() if word.startswith("`inc-"))
+    found = [word.strip("`.,:") for word in text.split() if word.startswith("`inc-")]
+    assert found, f"no incident is named in:\n{text}"
+    return found[0]
 
 
 def says(text: str, *parts: str) -> bool:

@@ -77,7 +77,7 @@ class Tekton(Tool):
             for path in paths
         ),
         *(
-            Coded(kind, f"{path} (imagePullSecrets, volumes)", "volume")
+            Coded(kind, f"{path} (imagePullSecrets, volumes)", "imagePull")
             for kind, paths in _PODS.items()
             for path in paths
         ),

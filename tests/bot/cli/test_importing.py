@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.sandbox.world import World
-from tests.bot.cli.conftest import Run
+from tests.bot.cli.conftest import Ended, Run
 from tests.bot.intake.scanner_reports import WITH_VALUES, Spot, detect_secrets, gitleaks
 from tests.canary.canary import GIVEN
 
@@ -21,7 +21,7 @@ def importing(config: str, run: Run, tmp_path: Path) -> Run:
     assert run("--config", config, "collect").code == 0
     report = tmp_path / GIVEN / "report.json"
 
-    def command(text: str | bytes, *options: str):  # noqa: ANN202 - what `run` returns
+    def command(text: str | bytes, *options: str) -> Ended:
         report.write_bytes(text.encode() if isinstance(text, str) else text)
         return run("--config", config, "import", str(report), *ME, *options)
 
@@ -89,14 +89,15 @@ def test_every_scanner_leads_to_the_stored_secret(
     importing: Run, world: World, scanner: str
 ) -> None:
     _, write = WITH_VALUES[scanner]
-    told = importing(write([Spot(world.leaked_token), Spot(stranger())]), "--json").json
+    spots = [Spot(world.leaked_token), Spot(stranger())]
+    told = importing(write(spots), "--dry-run", "--json").json
     (row,) = told["incidents"]
     assert "vault://main/kv/payments/gateway#token" in row["secrets"]
 
 
 def test_a_line_of_source_in_sarif_is_searched_for_the_value(importing: Run, world: World) -> None:
     line = f'client = Gateway(token="{world.leaked_token}")  # see the wiki'
-    told = importing(WITH_VALUES["sarif"][1]([Spot(line)]), "--json").json
+    told = importing(WITH_VALUES["sarif"][1]([Spot(line)]), "--dry-run", "--json").json
     assert len(told["incidents"]) == 1
 
 
@@ -177,7 +178,7 @@ def test_a_broken_report_is_bad_input_with_the_place(
 def test_the_report_may_come_by_pipe(config: str, run: Run, world: World) -> None:
     assert run("--config", config, "collect").code == 0
     given = gitleaks([Spot(world.leaked_token)])
-    told = run("--config", config, "import", "-", "--json", *ME, given=given).json
+    told = run("--config", config, "import", "-", "--dry-run", "--json", *ME, given=given).json
     assert told["counts"]["matched"] == 1
 
 
@@ -185,3 +186,28 @@ def test_a_missing_file_is_named_before_anything_starts(config: str, run: Run) -
     ended = run("--config", config, "import", "/no/such/report.json", *ME)
     assert ended.code == 2
     assert "/no/such/report.json" in ended.err
+
+
+def test_no_word_of_a_report_carries_the_value_out(
+    importing: Run,
+    incidents: Callable[[], list[dict[str, object]]],
+    plant: Callable[[], str],
+) -> None:
+    value = plant()
+    hostile = {
+        "RuleID": f"rule-{value}",
+        "Description": f"Found {value}",
+        "Secret": value,
+        "Match": f"x = {value}",
+        "File": f"keys/{value}/id",
+        "Commit": value,
+        "Link": f"https://me:{value}@git.example/{value}?q={value}",
+        "Author": value,
+        "Email": f"{value}@example.com",
+        "Message": value,
+        "Fingerprint": value,
+    }
+    ended = importing(json.dumps([hostile, hostile | {"Secret": value[:-1]}]), "--open-unmatched")
+    assert ended.code == 0
+    assert "value removed" in ended.out
+    assert len(incidents()) == 2  # and the canary searches the database, the log and the output

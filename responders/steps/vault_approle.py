@@ -1,0 +1,371 @@
+"""
+The secret-id of an AppRole: a new one into the store, the leaked one destroyed.
+
+A role may have many secret-ids, so the new one works beside the old. `rotate` makes one and writes
+it to the KV field; a repeat after a crash goes on with what the mark in the store's metadata says
+(see `responders/kv_versions.py`). It gives the secret-id a mark of its own as well: the server puts
+the metadata of a secret-id into each token that is issued for it, which is the only way to tell the
+tokens of one secret-id from those of another.
+
+`look` notes the leaked one's accessor and mark while it can still be looked up. `destroy` ends it
+by that accessor. Tokens that were issued for it live on: `vault_approle_tokens.revoke` ends them.
+
+The server's "done" is not believed: value and accessor are looked up again, the list of accessors
+is read where the bot may, and the old secret-id is tried in a login.
+
+Example::
+
+    vault_approle.rotate:
+      role: "vault://main/auth/approle/role/ci"
+      secret: "vault://main/kv/ci/approle"
+      field: secret_id
+    vault_approle.look:
+      role: "vault://main/auth/approle/role/ci"
+      secret: "vault://main/kv/ci/approle"
+      field: secret_id
+      version: 3
+    vault_approle.destroy:
+      role: "vault://main/auth/approle/role/ci"
+      secret: "vault://main/kv/ci/approle"
+      field: secret_id
+      version: 3
+
+Source: https://openbao.org/api-docs/auth/approle/ (secret-id with metadata, secret-id-accessor).
+"""
+
+from typing import Any, ClassVar
+from uuid import NAMESPACE_URL, uuid5
+
+import orjson
+from pydantic import Field
+
+from graph import refs
+from graph.collector import Permission
+from graph.connections import vault_errors
+from graph.errors import AccessDeniedError, BadInputError, NotFoundError
+from graph.secret_value import SecretValue
+from responders.kv_versions import (
+    READ_VALUES,
+    READ_VERSIONS,
+    WRITE_VALUES,
+    KvSecret,
+    Mark,
+    digest,
+)
+from responders.step import (
+    Fact,
+    Receipt,
+    Step,
+    StepContext,
+    StepSettings,
+    Verdict,
+    VerdictKind,
+    judged,
+)
+
+_MARK = "locksmith"  # in the metadata of a secret-id, and so of its tokens
+_ROLE = r"^vault://[^/#]+/auth/.+/role/[^/#]+$"
+
+
+def _may(path: str, why: str, *capabilities: str) -> Permission:
+    granted = ", ".join(f'"{each}"' for each in capabilities)
+    return Permission("vault", f'path "{path}" {{ capabilities = [{granted}] }}', why)
+
+
+_LOOK = (
+    _may("auth/MOUNT/role/ROLE/secret-id/lookup", "recognise the leaked secret-id", "update"),
+    _may("auth/MOUNT/role/ROLE/secret-id-accessor/lookup", "see whether it lives", "update"),
+)
+
+
+class RotateSettings(StepSettings):
+    role: str = Field(pattern=_ROLE)
+    secret: str
+    field: str = Field(min_length=1)
+
+
+class LeakedSettings(StepSettings):
+    """`version` is the one that leaked; `noted_by` the step that looked before."""
+
+    role: str = Field(pattern=_ROLE)
+    secret: str
+    field: str = Field(min_length=1)
+    version: int = Field(ge=1)
+    noted_by: str = "look"
+
+
+class Rotate(Step[RotateSettings]):
+    """Makes a secret-id and writes it as the secret's next version."""
+
+    name: ClassVar[str] = "vault_approle.rotate"
+    permissions: ClassVar[tuple[Permission, ...]] = (
+        _may("auth/MOUNT/role/ROLE/secret-id", "make a new secret-id", "update"),
+        *_LOOK,
+        READ_VERSIONS,
+        READ_VALUES,
+        *WRITE_VALUES,
+    )
+    reversible: ClassVar[bool] = False
+    Settings = RotateSettings
+
+    def preview(self, settings: RotateSettings) -> str:
+        return (
+            f"Makes a new secret-id for {settings.role} and writes it to {settings.secret}, field"
+            f" {settings.field}; the old one stays valid."
+        )
+
+    def targets(self, settings: RotateSettings) -> tuple[str, ...]:
+        return (settings.secret, settings.role)
+
+    def apply(self, settings: RotateSettings, context: StepContext) -> Receipt:
+        secret = KvSecret(settings.secret, context.connections)
+        role = _Role(settings.role, context)
+        seen = secret.look()
+        done = secret.written_under(seen, context.key, settings.field, context.fingerprinter)
+        if done is None:
+            former = seen.mark_of(context.key)
+            if former is not None and former.issued_id:
+                role.destroy(former.issued_id)  # made by an earlier try, stored nowhere
+            value, accessor = role.make(context)
+            secret.set_mark(
+                Mark(
+                    context.key,
+                    seen.current,
+                    digest(value, context.fingerprinter),
+                    issued_id=accessor,
+                )
+            )
+            done = secret.write(settings.field, value, after=seen.current)
+        return Receipt(
+            f"A new secret-id of {settings.role} is version {done} of {settings.secret}.",
+            {"version": done, "secret": settings.secret, "field": settings.field},
+        )
+
+    def verify(self, settings: RotateSettings, receipt: Receipt, context: StepContext) -> Verdict:
+        return judged(lambda: self._look(settings, receipt, context), context)
+
+    def _look(self, settings: RotateSettings, receipt: Receipt, context: StepContext) -> Verdict:
+        version = int(str(receipt.facts["version"]))
+        secret = KvSecret(settings.secret, context.connections)
+        current = secret.look().current
+        known = _Role(settings.role, context).find(secret.value(settings.field))
+        if current < version or not known:
+            return Verdict(
+                VerdictKind.REFUTED,
+                f"Version {current} of {settings.secret} holds no living secret-id of the role.",
+            )
+        return Verdict(
+            VerdictKind.CONFIRMED,
+            f"Read back: the role knows the secret-id in version {current} of {settings.secret}.",
+            {"version": current},
+        )
+
+
+class Look(Step[LeakedSettings]):
+    """Notes the accessor of the leaked secret-id, and the mark that its tokens carry."""
+
+    name: ClassVar[str] = "vault_approle.look"
+    permissions: ClassVar[tuple[Permission, ...]] = (*_LOOK, READ_VALUES)
+    reversible: ClassVar[bool] = False
+    changes_world: ClassVar[bool] = False
+    Settings = LeakedSettings
+
+    def preview(self, settings: LeakedSettings) -> str:
+        return f"Notes the accessor of the leaked secret-id of {settings.role}; changes nothing."
+
+    def targets(self, settings: LeakedSettings) -> tuple[str, ...]:
+        return (settings.role,)
+
+    def apply(self, settings: LeakedSettings, context: StepContext) -> Receipt:
+        found = _Role(settings.role, context).find(_leaked(settings, context))
+        if not found:
+            return Receipt(
+                f"{settings.role} knows no such secret-id (any more).",
+                {"accessor": "", "mark": None},
+            )
+        metadata = found.get("metadata")
+        mark = metadata.get(_MARK) if isinstance(metadata, dict) else None
+        return Receipt(
+            f"Noted the accessor of the leaked secret-id of {settings.role}.",
+            {"accessor": str(found.get("secret_id_accessor") or ""), "mark": str(mark or "")},
+        )
+
+    def verify(self, settings: LeakedSettings, receipt: Receipt, context: StepContext) -> Verdict:
+        return judged(lambda: self._look(settings, context), context)
+
+    def _look(self, settings: LeakedSettings, context: StepContext) -> Verdict:
+        lives = bool(_Role(settings.role, context).find(_leaked(settings, context)))
+        return Verdict(
+            VerdictKind.CONFIRMED, f"The leaked secret-id {'lives' if lives else 'is gone'}."
+        )
+
+
+class Destroy(Step[LeakedSettings]):
+    """Destroys the leaked secret-id, and proves that it logs nobody in."""
+
+    name: ClassVar[str] = "vault_approle.destroy"
+    permissions: ClassVar[tuple[Permission, ...]] = (
+        *_LOOK,
+        _may("auth/MOUNT/role/ROLE/secret-id-accessor/destroy", "destroy it", "update"),
+        _may("auth/MOUNT/role/ROLE/secret-id", "prove by a second road that it is gone", "list"),
+        _may("auth/MOUNT/role/ROLE/role-id", "try the old secret-id in a login", "read"),
+        READ_VALUES,
+    )
+    reversible: ClassVar[bool] = False
+    final: ClassVar[bool] = True
+    Settings = LeakedSettings
+
+    def preview(self, settings: LeakedSettings) -> str:
+        return (
+            f"Destroys the secret-id in version {settings.version} of {settings.secret}; whoever"
+            f" logs in to {settings.role} with it is refused from that moment."
+        )
+
+    def targets(self, settings: LeakedSettings) -> tuple[str, ...]:
+        return (settings.role,)
+
+    def apply(self, settings: LeakedSettings, context: StepContext) -> Receipt:
+        role = _Role(settings.role, context)
+        accessor = _noted(settings, context)
+        if not accessor or not role.lives(accessor):
+            return Receipt(f"The leaked secret-id of {settings.role} was gone already.")
+        role.destroy(accessor)
+        return Receipt(
+            f"The store took the order to destroy the secret-id with accessor {accessor}."
+        )
+
+    def verify(self, settings: LeakedSettings, receipt: Receipt, context: StepContext) -> Verdict:
+        return judged(lambda: self._look(settings, context), context)
+
+    def _look(self, settings: LeakedSettings, context: StepContext) -> Verdict:
+        role = _Role(settings.role, context)
+        accessor = _noted(settings, context)
+        leaked = _leaked(settings, context)
+        listed = role.accessors()
+        if role.find(leaked) or (accessor and (role.lives(accessor) or accessor in (listed or ()))):
+            return Verdict(
+                VerdictKind.REFUTED,
+                f"{settings.role} still knows the leaked secret-id.",
+                {"old_value_refused": False},
+            )
+        tried = role.logs_in(leaked)
+        if tried:
+            return Verdict(
+                VerdictKind.REFUTED,
+                f"The leaked secret-id still logs in to {settings.role}.",
+                {"old_value_refused": False},
+            )
+        facts: dict[str, Fact] = {"list_read": listed is not None}
+        said = f"{settings.role} does not know the leaked secret-id"
+        if tried is None:
+            said += "; a login was not tried, because the bot may not read the role-id"
+        else:
+            said += ", and a login with it was refused"
+            facts["old_value_refused"] = True
+        return Verdict(VerdictKind.CONFIRMED, f"{said}.", facts)
+
+
+class _Role:
+    """The AppRole that a step is about, for one call."""
+
+    def __init__(self, ref: str, context: StepContext) -> None:
+        self._store, _, *path = refs.parse(ref).path
+        self._connections = context.connections
+        self._mount, self._name = "/".join(path[:-2]), path[-1]
+        self._path = f"auth/{self._mount}/role/{self._name}"
+        self._said = f"AppRole {self._name} of {self._store}"
+
+    def ask(
+        self, method: str, path: str, doing: str, body: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        return self._connections.ask_vault(self._store, method, path, doing=doing, body=body)
+
+    def make(self, context: StepContext) -> tuple[SecretValue, str]:
+        """
+        Make a secret-id whose tokens can be told from others'; return it and its accessor.
+
+        Raises:
+            NotFoundError: the answer holds none.
+        """
+        mark = str(uuid5(NAMESPACE_URL, context.key))
+        body = {"metadata": orjson.dumps({_MARK: mark}).decode()}
+        made = self.ask(
+            "post", f"{self._path}/secret-id", f"make a secret-id of {self._said}", body
+        )
+        value, accessor = made.get("secret_id"), made.get("secret_id_accessor")
+        if not isinstance(value, str) or not isinstance(accessor, str):
+            raise NotFoundError(f"The store made no secret-id for {self._said}.")
+        return SecretValue(value), accessor
+
+    def find(self, secret_id: SecretValue) -> dict[str, Any]:
+        """Look a secret-id up by its value; {} where the role knows none such."""
+        body = {"secret_id": secret_id.reveal()}
+        doing = f"look up a secret-id of {self._said}"
+        return self.ask("post", f"{self._path}/secret-id/lookup", doing, body)
+
+    def lives(self, accessor: str) -> bool:
+        body = {"secret_id_accessor": accessor}
+        doing = f"look up a secret-id of {self._said} by its accessor"
+        try:
+            return bool(self.ask("post", f"{self._path}/secret-id-accessor/lookup", doing, body))
+        except NotFoundError:
+            return False
+
+    def destroy(self, accessor: str) -> None:
+        """Destroy one; the server fails on one that is gone, so it is looked up before."""
+        if self.lives(accessor):
+            body = {"secret_id_accessor": accessor}
+            doing = f"destroy a secret-id of {self._said}"
+            self.ask("post", f"{self._path}/secret-id-accessor/destroy", doing, body)
+
+    def accessors(self) -> tuple[str, ...] | None:
+        """List all of the role's; None where the bot may not."""
+        try:
+            found = self.ask("list", f"{self._path}/secret-id", f"list those of {self._said}")
+        except NotFoundError:  # how an empty list answers
+            return ()
+        except AccessDeniedError:
+            return None
+        return tuple(str(key) for key in found.get("keys") or ())
+
+    def logs_in(self, secret_id: SecretValue) -> bool | None:
+        """Try a login; a token that it gives is revoked. None: it may not be tried."""
+        try:
+            found = self.ask("get", f"{self._path}/role-id", f"read the role-id of {self._said}")
+        except AccessDeniedError:
+            return None
+        body = {"role_id": found.get("role_id"), "secret_id": secret_id.reveal()}
+        client = self._connections.vault(self._store)
+        try:
+            with vault_errors(f"log in to {self._said}"):
+                answer = client.adapter.request("post", f"/v1/auth/{self._mount}/login", json=body)
+        except BadInputError:
+            return False
+        given = answer.get("auth") if isinstance(answer, dict) else None
+        if isinstance(given, dict) and given.get("accessor"):
+            body = {"accessor": given["accessor"]}
+            self.ask("post", "auth/token/revoke-accessor", "revoke the token of the trial", body)
+        return True
+
+
+def _leaked(settings: LeakedSettings, context: StepContext) -> SecretValue:
+    secret = KvSecret(settings.secret, context.connections)
+    return secret.value(settings.field, version=settings.version)
+
+
+def _noted(settings: LeakedSettings, context: StepContext) -> str:
+    """
+    Give the accessor that the look before noted; "" where it found none.
+
+    Raises:
+        BadInputError: there was no look.
+    """
+    receipt = context.receipts.get(settings.noted_by)
+    accessor = receipt.facts.get("accessor") if receipt else None
+    if not isinstance(accessor, str):
+        raise BadInputError(
+            f"No step “{settings.noted_by}” has noted the accessor of the leaked secret-id.",
+            means="Once it is destroyed, its tokens could not be told from others.",
+            do_now="Put vault_approle.look before this step in the playbook.",
+        )
+    return accessor
