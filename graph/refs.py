@@ -6,6 +6,7 @@ Refs name everything: in the graph, the command line, Slack, URLs, logs and JSON
     k8s://CLUSTER/NAMESPACE/Kind/NAME[#key]    k8s://CLUSTER/-/Kind/NAME  (cluster-scoped)
     vault://STORE/MOUNT/PATH[#field]           vault://STORE/-/Policy/NAME
     aws://ACCOUNT[/REGION]/service/...         credential:ID   team:NAME   person:EMAIL
+    registry:HOST                              server:HOST[/USER] (an API server)
     gcp://PROJECT/secretmanager/NAME           azure://VAULT/secret/NAME
 
 A ref is a plain string (`Ref`), so that it costs nothing to carry; this module builds and takes
@@ -27,7 +28,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.~:@+-]*")
 
 @dataclass(frozen=True, slots=True)
 class RefParts:
-    """`scheme` k8s, vault, aws, credential, team or person; `path` decoded; `key` "" if none."""
+    """`scheme` k8s, vault, aws, credential, team, …; `path` decoded; `key` "" if none."""
 
     scheme: str
     path: tuple[str, ...]
@@ -72,6 +73,16 @@ def person(email: str) -> Ref:
     return Ref(f"person:{encode(email.lower())}")
 
 
+def registry(host: str) -> Ref:
+    """Name a registry of images by its host."""
+    return Ref(f"registry:{encode(host)}")
+
+
+def server(host: str, user: str = "") -> Ref:
+    """Name an API server by host and port, and who somebody is there, if that is known."""
+    return Ref(f"server:{encode(host)}{f'/{encode(user)}' if user else ''}")
+
+
 def with_key(ref: Ref, key: str) -> Ref:
     return Ref(f"{ref}#{encode(key)}") if key else ref
 
@@ -113,7 +124,7 @@ def parse(text: str) -> RefParts:
             return RefParts(scheme, path, key)
     else:
         scheme, separator, rest = bare.partition(":")
-        if separator and rest and scheme in {"credential", "team", "person"}:
+        if separator and rest and scheme in {"credential", "team", "person", "registry", "server"}:
             return RefParts(scheme, (unquote(rest),), key)
     raise BadInputError(
         f"“{text}” is not a ref.",

@@ -22,6 +22,7 @@ from graph.fields import (
     text,
 )
 from graph.gathered import Gathered
+from graph.kubernetes.openings import note_of, openings
 from graph.kubernetes.references import Reference, pull_secrets
 from graph.kubernetes.reload import STAKATER
 from graph.kubernetes.uses import Vaults, connect_use
@@ -135,6 +136,9 @@ class Inventory:
         # Only these annotations: `last-applied-configuration` holds the values once more.
         for_reloaders = {key: value for key, value in annotations.items() if STAKATER in key}
         self._secrets[namespace, name] = SecretFacts(flag(obj, "immutable"), for_reloaders)
+        for opened in map(Ref, openings(obj)):
+            self._gathered.define(opened, NodeKind.STORE)
+            self._gathered.connect(ref, opened, EdgeKind.OPENS, note=note_of(opened))
         account = annotations.get("kubernetes.io/service-account.name", "")
         if text(obj, "type") == TOKEN_TYPE and account:
             self._gathered.connect(ref, self._account(namespace, account), EdgeKind.OPENS)

@@ -14,6 +14,7 @@ from typing import Any
 
 from graph.fields import Object, entries, flag, group_of, mapping, name_of, namespace_of, text
 from graph.fingerprints import Fingerprinter
+from graph.kubernetes.openings import OPENS, openings
 from graph.model import Fingerprint, StoredFingerprint
 from graph.refs import k8s
 from graph.secret_value import SecretValue
@@ -102,6 +103,8 @@ def _without_values(secret: dict[str, Any], fingerprinter: Fingerprinter | None)
         for key, value in values.items()
         if fingerprinter is not None and isinstance(value, str)
     }
+    if fingerprinter is not None:
+        secret[OPENS] = openings(secret)
     secret.pop("stringData", None)
     secret["data"] = dict.fromkeys(values)
     if prints or _PRINTS not in secret:

@@ -111,7 +111,9 @@ class Look(Step[LeasesSettings]):
         return judged(lambda: self._look(settings, context), context)
 
     def _look(self, settings: LeasesSettings, context: StepContext) -> Verdict:
-        number = len(_Role(settings.role, context).leases())
+        role = _Role(settings.role, context)
+        role.server()  # an empty list is answered like a wrong path: the role has to be there
+        number = len(role.leases())
         return Verdict(VerdictKind.CONFIRMED, f"{number} leases of {settings.role} are out.")
 
 

@@ -11,7 +11,7 @@ from graph.model import EdgeKind
 ROOT = Path(__file__).parents[2]
 CORPORA = ROOT.parent / "shared" / "corpora"
 PAGE = ROOT / "docs" / "references.md"
-_HEAD = "| project | files | objects | unreadable | uses | of them guessed | copies | can read |"
+_HEAD = "| project | files | objects | unreadable | uses | of them guessed | copies |"
 
 
 def corpora_table() -> str:
@@ -20,7 +20,7 @@ def corpora_table() -> str:
     if not folders:
         page = PAGE.read_text(encoding="utf-8")
         return page[page.index(_HEAD) :].rstrip()
-    return "\n".join([_HEAD, "|---|---|---|---|---|---|---|---|", *map(_row, folders)])
+    return "\n".join([_HEAD, "|---|---|---|---|---|---|---|", *map(_row, folders)])
 
 
 def _row(folder: Path) -> str:
@@ -37,9 +37,8 @@ def _row(folder: Path) -> str:
     uses = [edge for edge in edges if edge.kind is EdgeKind.CONSUMES]
     guessed = sum(edge.attributes.get("inferred") is True for edge in uses)
     copies = sum(edge.kind is EdgeKind.COPIES for edge in edges)
-    readers = sum(edge.kind is EdgeKind.CAN_READ for edge in edges)
     name = folder.name.replace("--", "/")
     return (
         f"| {name} | {len(files)} | {counted['objects']} | {counted['unreadable']} "
-        f"| {len(uses)} | {guessed} | {copies} | {readers} |"
+        f"| {len(uses)} | {guessed} | {copies} |"
     )

@@ -315,7 +315,7 @@ def test_a_variable_of_bank_vaults_takes_a_restart_and_other_values_are_not_kept
     assert "aHVudGVyMg" not in repr(found)
 
 
-# -- cert-manager, Sealed Secrets, Argo CD, copies --------------------------------------------------
+# -- cert-manager, Sealed Secrets, Argo CD, copies ------------------------------------------------
 
 
 @pytest.mark.parametrize(

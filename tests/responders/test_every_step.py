@@ -13,7 +13,13 @@ import pytest
 import structlog
 import yaml
 
-from graph.connections import Connections, IssuerSettings, KubernetesSettings, VaultSettings
+from graph.connections import (
+    Connections,
+    IssuerSettings,
+    KubernetesSettings,
+    PostgresSettings,
+    VaultSettings,
+)
 from graph.errors import LocksmithError
 from graph.plugins import discover
 from responders.step import AnyStep, Receipt, Step, StepSettings, Verdict, VerdictKind
@@ -75,9 +81,7 @@ def test_it_is_reversible_if_and_only_if_it_has_an_undo(name: str) -> None:
 def test_what_changes_the_world_names_what_it_changes(name: str) -> None:
     step, settings = step_and_settings(name)
     assert step.targets(settings) or not step.changes_world
-    assert all(
-        "://" in target or target.startswith("issuer:") for target in step.targets(settings)
-    )
+    assert all("://" in target or target.startswith("issuer:") for target in step.targets(settings))
 
 
 @every_step
@@ -120,7 +124,37 @@ def hostile(address: str, folder: Path) -> Connections:
                 }
             )
         },
+        {
+            "orders": PostgresSettings.model_validate(
+                {
+                    "host": "127.0.0.1",
+                    "port": int(address.rpartition(":")[2]),
+                    "admin_user": "admin",
+                    "admin_password": CANARY,
+                    "sslmode": "disable",
+                    "vault_connection": "vault://main/database/config/orders",
+                }
+            )
+        },
     )
+
+
+# What the looks of several families note: the steps after them go on from it.
+LOOKED = {
+    "look": Receipt(
+        "",
+        {
+            "digest": "d",
+            "leases": ["l"],
+            "users": ["u"],
+            "database": "orders",
+            "oids": ["1"],
+            "accessor": "a",
+            "mark": "",
+            "latest": 1,
+        },
+    )
+}
 
 
 @pytest.fixture
@@ -146,7 +180,7 @@ def test_a_server_that_echoes_the_value_gets_it_nowhere(
         return status, ECHO.encode()
 
     with proxy("http://127.0.0.1:9", echo) as address:
-        given = context(hostile(address, tmp_path), seconds=0.3)
+        given = context(hostile(address, tmp_path), receipts=LOOKED, seconds=0.3)
         said: list[object] = [given, settings]
         try:
             said.append(step.apply(settings, given))
@@ -165,7 +199,7 @@ def test_a_server_that_echoes_the_value_gets_it_nowhere(
 @every_step
 def test_a_dead_network_makes_unknown_and_never_a_guess(name: str, tmp_path: Path) -> None:
     step, settings = step_and_settings(name)
-    given = context(hostile("http://127.0.0.1:9", tmp_path), seconds=0.3)
+    given = context(hostile("http://127.0.0.1:9", tmp_path), receipts=LOOKED, seconds=0.3)
     verdict = step.verify(settings, Receipt("", {"version": 1, "before": ""}), given)
     assert verdict.kind is VerdictKind.UNKNOWN
     given.connections.close()

@@ -1,9 +1,9 @@
 """
 A whole company for a story: world, Slack workspace, pager receiver, and the bot that `serve` runs.
 
-`scene` lasts for one file; `fresh_scene` is for one test that changes the world. The stories see
-what people see, and ask the world from the outside; one engine lives per process, so that each
-file is one unit of work for a parallel run.
+`scene` lasts for one file; `fresh_scene` is for one test that changes the world; a file uses one of
+the two, because only one engine can live in a process. The stories see what people see, and ask
+the world from the outside. Each file is one unit of a parallel run.
 """
 
 from collections.abc import Callable, Iterator

@@ -30,14 +30,15 @@ def test_when_no_pager_takes_it_the_card_says_that_nobody_was_paged(lonely_scene
     scene = lonely_scene
     scene.receiver.fail_with(500)
     incident = scene.report(scene.world.leaked_token)
-    card = scene.card(incident, lambda m: "NOBODY WAS PAGED" in m.all_text)
-    says(card.all_text, "payments: NOT paged", "shop: NOT paged")
+    wanted = ("NOBODY WAS PAGED", "payments: NOT paged", "shop: NOT paged")
+    scene.card(incident, lambda m: all(words in m.all_text for words in wanted))
     assert not scene.receiver.received
     timeline = " ".join(entry.sentence for entry in scene.case(incident).timeline)
     says(timeline.lower(), "nobody was paged")
 
 
-def test_another_pager_of_the_team_is_enough(scene: Scene) -> None:
+def test_another_pager_of_the_team_is_enough(fresh_scene: Scene) -> None:
+    scene = fresh_scene
     scene.receiver.fail_with(500)
     incident = scene.report(scene.world.leaked_token)
     card = scene.card(incident, lambda m: "payments: paged by" in m.all_text)

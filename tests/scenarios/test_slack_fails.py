@@ -6,9 +6,8 @@ from tests.scenarios.scene import Scene, eventually, says
 
 
 def test_amid_a_run_the_card_converges_and_no_message_stands_there_twice(
-    fresh_scene: Scene,
+    scene: Scene,
 ) -> None:
-    scene = fresh_scene
     slack = scene.workspace
     slack.fail_next("chat.postMessage", drop=True, after_processing=True)  # the root card's reply
     incident = scene.report(scene.world.leaked_token)

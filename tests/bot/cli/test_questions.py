@@ -100,6 +100,32 @@ def test_readers_has_the_documented_shape(company: Run) -> None:
     assert "ana@example.com" in shown.out
 
 
+def test_the_rule_that_would_cut_the_most_readers_is_named(company: Run) -> None:
+    secret = "k8s://demo/payments/Secret/payments-gateway"
+    answer = company("readers", secret, "--cuts", "--json").json
+    assert set(answer) == {"secret", "readers", "cuts", "gaps"}
+    assert answer["cuts"]
+    numbers = [len(cut["readers"]) for cut in answer["cuts"]]
+    assert numbers == sorted(numbers, reverse=True)
+    assert answer["readers"] >= numbers[0] > 0
+    shown = company("readers", answer["secret"], "--cuts")
+    assert answer["cuts"][0]["rule"] in " ".join(shown.out.split())
+
+
+def test_reach_explains_how_far_a_subject_gets(company: Run) -> None:
+    answer = company("reach", "ServiceAccount/backup", "--json").json
+    assert set(answer) == {"start", "opens", "gaps"}
+    for one in answer["opens"]:
+        assert one["path"][0] == answer["start"]
+        assert one["path"][-1] == one["ref"]
+        assert len(one["path"]) == one["depth"] + 1
+    secrets = {one["ref"] for one in answer["opens"] if "/Secret/" in one["ref"]}
+    assert secrets
+    cut = company("reach", "ServiceAccount/backup", "--depth", "1", "--json").json
+    assert any("1 steps" in gap["reason"] for gap in cut["gaps"])
+    assert company("reach", "ServiceAccount/backup").code == 0
+
+
 def test_readers_can_be_turned_around(company: Run) -> None:
     answer = company("readers", "--subject", "ServiceAccount/backup", "--json").json
     assert answer["subject"] == "k8s://demo/platform/ServiceAccount/backup"

@@ -203,7 +203,8 @@ def test_output_of_kustomize_build_is_read(tmp_path: Path) -> None:
 def test_a_secret_with_ten_thousand_keys_and_odd_names_is_read(tmp_path: Path) -> None:
     keys = "".join(f"  key-{number}: dg==\n" for number in range(10_000))
     labels = "{team: '<!channel> *bold* _ü_ \\u202e'}"
-    text = f'apiVersion: v1\nkind: Secret\nmetadata: {{name: "päy <b>&", labels: {labels}}}\ndata:\n{keys}'
+    head = f'apiVersion: v1\nkind: Secret\nmetadata: {{name: "päy <b>&", labels: {labels}}}'
+    text = f"{head}\ndata:\n{keys}"
     (tmp_path / "s.yaml").write_text(text)
     found = collect_manifests([tmp_path], cluster="prod")
     (secret,) = [node for node in found.nodes if "/Secret/" in node.ref]

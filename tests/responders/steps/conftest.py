@@ -1,13 +1,20 @@
 """A KV mount for each test, with a token that may do no more than the steps declare."""
 
 import secrets
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import hvac
+import psycopg
 import pytest
 
 from bot.sandbox.openbao import OpenBaoServer
+from tests.responders.steps.databases import Orders, Vault
 from tests.responders.steps.parts import LISTING, POLICY, Store
+from tests.servers.postgres import postgres_server
+
+__all__ = ["postgres_server"]
 
 
 @pytest.fixture
@@ -20,6 +27,42 @@ def store(openbao: OpenBaoServer) -> Iterator[Store]:
     )
     token = root.auth.token.create(policies=[mount], no_parent=True)["auth"]["client_token"]
     made = Store(openbao.address, root, mount, token)
+    yield made
+    for connections in made.opened:
+        connections.close()
+    root.adapter.close()
+
+
+@pytest.fixture(scope="session")
+def asks_for_passwords(postgres_server: str) -> str:
+    """Have everybody but the superuser log in with a password; returns the socket's folder."""
+    rules = Path(postgres_server) / "data" / "pg_hba.conf"
+    rules.write_text("local all postgres trust\nlocal all all scram-sha-256\n")
+    with psycopg.connect(host=postgres_server, user="postgres", autocommit=True) as connection:
+        connection.execute("CREATE ROLE nobody_yet LOGIN")
+        connection.execute("SELECT pg_reload_conf()")
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                psycopg.connect(host=postgres_server, user="nobody_yet", dbname="postgres").close()
+            except psycopg.OperationalError:
+                break
+        connection.execute("DROP ROLE nobody_yet")
+    return postgres_server
+
+
+@pytest.fixture
+def orders(asks_for_passwords: str) -> Iterator[Orders]:
+    with Orders(asks_for_passwords).set_up() as server:
+        yield server
+
+
+@pytest.fixture
+def vault(openbao: OpenBaoServer) -> Iterator[Vault]:
+    root = hvac.Client(url=openbao.address, token=openbao.root_token)
+    mount = f"kv-{secrets.token_hex(4)}"
+    root.sys.enable_secrets_engine("kv", path=mount, options={"version": "2"})
+    made = Vault(openbao.address, root, mount)
     yield made
     for connections in made.opened:
         connections.close()
