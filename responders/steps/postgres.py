@@ -61,7 +61,7 @@ _ALPHABET = string.ascii_letters + string.digits
 _TO_END = 10.0  # seconds that a session may take to notice that it is over
 _SHOWN = 5  # sessions that a sentence names
 _ALTER = Permission(
-    "postgres", "CREATEROLE, with ADMIN OPTION on the role", "set the password of the role"
+    "postgres", "CREATEROLE, with ADMIN OPTION for the role", "set the password of the role"
 )
 _END = Permission("postgres", "pg_signal_backend", "end the sessions of the old password")
 

@@ -72,7 +72,7 @@ _ALPHABET = string.ascii_letters + string.digits
 _TO_BE_GONE = 3.0  # seconds
 _SHOWN = 5  # sessions that a sentence names
 _ALTER = Permission(
-    "postgres", "CREATEROLE, with ADMIN OPTION on both roles", "set a password, lock a role"
+    "postgres", "CREATEROLE, with ADMIN OPTION for both roles", "set a password, lock a role"
 )
 _WATCH = Permission("postgres", "pg_read_all_stats", "see who still uses the leaked role")
 

@@ -177,3 +177,7 @@ def test_a_store_is_known_by_the_ref() -> None:
     assert store_kind_of(str(SECRET)) == "vault_kv"
     assert store_kind_of(str(COPY)) == "kubernetes"
     assert store_kind_of("") == "unknown"
+    assert store_kind_of("vault://main/database/static-creds/app") == "vault_database_static"
+    assert store_kind_of("vault://main/database/creds/app") == "vault_database_dynamic"
+    # What the collector saw in a KV mount is no database engine, whatever its path.
+    assert store_kind_of("vault://main/kv/creds/app", "kv-v2") == "vault_kv"

@@ -1,11 +1,12 @@
 """The shipped playbooks: each loads, names real steps with settings that fit, and is chosen."""
 
-import re
+from typing import cast
 
 import pytest
 from pydantic import ValidationError
 
 from graph.plugins import discover
+from responders.placeholders import Values, fill
 from responders.playbook import Credential, Playbook, choose, load_playbooks
 from responders.step import AnyStep, Step
 
@@ -18,6 +19,7 @@ FACTS: dict[str, object] = {
     "issuer": "paygate",
     "store": "main",
     "accessor": "accessor-1",
+    "entity": "7d2e3179-f69b-450c-7179-ac8ee8bd8ca9",
     "secret": "vault://main/kv/payments/gateway",
     "field": "token",
     "leaked_version": 3,
@@ -32,23 +34,39 @@ FACTS: dict[str, object] = {
     "wave": 1,
     "waves": 2,
 }
+# What the metadata of a secret says for a playbook that is asked for by name.
+METADATA: dict[str, dict[str, object]] = {
+    "postgres-password": {"playbook_database": "orders", "playbook_role": "shop"},
+    "postgres-two-roles": {
+        "playbook_database": "orders",
+        "playbook_role": "shop_a",
+        "playbook_other_role": "shop_b",
+    },
+    "vault-database-root": {"playbook_connection": "vault://main/database/config/orders"},
+    "vault-approle-secret-id": {"playbook_role": "vault://main/auth/approle/role/ci"},
+    "vault-pki-certificate": {"playbook_issuer": "vault://main/pki/issuer/default"},
+    "vault-transit-key": {"playbook_key": "vault://main/transit/keys/payments"},
+}
+ENGINES = {
+    "vault_database_static": "vault://main/database/static-creds/shop",
+    "vault_database_dynamic": "vault://main/database/creds/report",
+}
 every_playbook = pytest.mark.parametrize("playbook", PLAYBOOKS.values(), ids=PLAYBOOKS)
 
 
-def filled(value: object) -> object:
-    """Put facts in place of placeholders, keeping the type of one that stands alone."""
-    if not isinstance(value, str):
-        return value
-    if alone := re.fullmatch(r"\{([a-z_]+)\}", value):
-        return FACTS[alone[1]]
-    return re.sub(r"\{([a-z_]+)\}", lambda found: str(FACTS[found[1]]), value)
+def facts_for(playbook: Playbook) -> Values:
+    """Give what is known where this playbook is chosen."""
+    facts = FACTS | METADATA.get(playbook.name, {})
+    for store in playbook.matches.stores:
+        facts |= {"secret": ENGINES[store]} if store in ENGINES else {}
+    return cast("Values", facts)
 
 
 @every_playbook
 def test_every_step_exists_and_takes_the_settings_that_it_is_given(playbook: Playbook) -> None:
     for planned in playbook.steps.values():
         step: AnyStep = STEPS[planned.use]()
-        settings = {name: filled(value) for name, value in planned.settings.items()}
+        settings = fill(planned.settings, facts_for(playbook))
         try:
             made = step.Settings.model_validate(settings)
         except ValidationError as error:
@@ -88,7 +106,40 @@ def test_rotate_first_revokes_only_after_every_consumer_has_moved(playbook: Play
         (Credential("openbao_token", "vault_token", "vault://main"), "vault-token"),
         (Credential("generic", "kubernetes"), "kubernetes-secret"),
         (Credential("generic", "unknown"), "unknown-credential"),
+        (Credential("generic", "vault_database_static"), "vault-database-static"),
+        (Credential("generic", "vault_database_dynamic"), "vault-database-dynamic"),
+        (Credential("generic", "vault_kv", "", "postgres-two-roles"), "postgres-two-roles"),
+        (Credential("generic", "vault_kv", "paygate", "postgres-password"), "postgres-password"),
+        (
+            Credential("openbao_token", "vault_token", "vault://main", "vault-entity"),
+            "vault-entity",
+        ),
+        (Credential("generic", "vault_kv", "", "no-such-playbook"), "vault-kv-manual"),
     ],
 )
 def test_each_kind_of_credential_finds_its_playbook(credential: Credential, name: str) -> None:
     assert choose(PLAYBOOKS.values(), credential).name == name
+
+
+def test_a_playbook_that_asks_by_name_is_never_taken_by_itself() -> None:
+    named = {playbook.name for playbook in PLAYBOOKS.values() if playbook.matches.named}
+    assert named == {*METADATA, "vault-entity"}
+    for store in ("vault_kv", "vault_token", "kubernetes", "unknown"):
+        chosen = choose(PLAYBOOKS.values(), Credential("generic", store))  # type: ignore[arg-type]
+        assert chosen.name not in named
+
+
+@every_playbook
+def test_a_plan_without_what_the_playbook_needs_is_refused_and_not_guessed(
+    playbook: Playbook,
+) -> None:
+    if playbook.name not in METADATA:
+        return
+    lacking = 0
+    for planned in playbook.steps.values():
+        step: AnyStep = STEPS[planned.use]()
+        try:
+            step.Settings.model_validate(fill(planned.settings, cast("Values", FACTS)))
+        except ValidationError:
+            lacking += 1
+    assert lacking

@@ -85,7 +85,7 @@ def test_messages_are_not_even_taken_in_where_scanning_is_off(tmp_path: Path) ->
 def test_each_name_that_can_arrive_has_an_errand() -> None:
     wanted = {("event", name) for name in EVENTS} | {("shortcut", name) for name in SHORTCUTS}
     wanted |= {("action", name) for name in ACTIONS} | {("view", name) for name in FORMS}
-    assert set(ERRANDS) == wanted | {("command", COMMAND_NAME)}
+    assert set(ERRANDS) == wanted | {("command", COMMAND_NAME), ("hook", "delivery")}
 
 
 def test_payloads_of_odd_shapes_are_read_without_falling_over() -> None:
