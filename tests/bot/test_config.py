@@ -25,6 +25,7 @@ def test_the_example_is_valid_once_its_secret_files_exist(tmp_path: Path) -> Non
         "staging-secret-id",
         "paygate-admin",
         "pager-secret",
+        "orders-admin",
         "github-hook",
     ):
         (tmp_path / name).write_text("x" * 64)

@@ -270,7 +270,7 @@ def test_an_entity_that_is_only_claimed_to_be_disabled_is_refuted(vault: Vault) 
 @pytest.fixture
 def pki(vault: Vault) -> str:
     mount = vault.enable("pki")
-    vault.call("post", f"{mount}/root/generate/internal", common_name="root", ttl="700h")
+    vault.call("post", f"{mount}/issuers/generate/root/internal", common_name="root", ttl="700h")
     vault.call("post", f"{mount}/roles/web", allow_any_name=True, max_ttl="24h")
     issued = vault.call("post", f"{mount}/issue/web", common_name="shop.example")["data"]
     vault.put("shop/tls", certificate=issued["private_key"] + "\n" + issued["certificate"])
