@@ -19,7 +19,7 @@ from graph import refs
 from graph.collector import CollectContext
 from graph.collectors.rbac import RbacCollector
 from graph.connections import Connections, KubernetesSettings
-from graph.kubernetes.rbac import READ_VERBS, rules_of
+from graph.kubernetes.rbac import READ_VERBS, aggregated, rules_of
 from graph.kubernetes_api import KubernetesApi
 from graph.model import EdgeKind
 from graph.queries.readers import readers
@@ -428,3 +428,52 @@ def test_hand_made_rights_are_read_as_the_api_server_reads_them(
         world.remove()
     print(f"\n{tally.questions} hand-made questions, {len(tally.differences)} differences")
     assert tally.differences == []
+
+
+def test_roles_gathered_by_label_are_what_the_cluster_gathers(
+    parts: tuple[Connections, ThreadPoolExecutor],
+) -> None:
+    """The cluster's own controller fills aggregated roles; from manifests we compute the same."""
+    api = parts[0].kubernetes("c")
+    prefix = f"rights-{secrets.token_hex(3)}"
+    label = {level: f"{prefix}.example/{level}" for level in ("view", "edit", "one", "two")}
+
+    def role(name: str, carries: str, gathers: str, *rules: dict[str, Any]) -> dict[str, Any]:
+        made: dict[str, Any] = {
+            "metadata": {
+                "name": f"{prefix}-{name}",
+                "labels": {label[carries]: "true"} if carries else {},
+            },
+            "rules": list(rules),
+        }
+        if gathers:
+            selectors = [{"matchLabels": {label[gathers]: "true"}}]
+            made["aggregationRule"] = {"clusterRoleSelectors": selectors}
+        return made
+
+    reads, lists = _names(["get"])[0], _names(["list"], "db")[0]
+    manifests = [
+        role("child", "view", "", reads),
+        role("other", "edit", "", lists),
+        role("view", "edit", "view"),
+        role("edit", "", "edit"),
+        role("circle-1", "one", "two"),
+        role("circle-2", "two", "one"),
+    ]
+    collection = f"{RBAC}/clusterroles"
+    try:
+        for manifest in manifests:
+            api.post(collection, manifest)
+        ours = aggregated({one["metadata"]["name"]: one for one in manifests})
+        deadline = time.monotonic() + 30
+        while True:
+            theirs = {name: set(rules_of(api.get(f"{collection}/{name}"))) for name in ours}
+            if theirs == {name: set(rules) for name, rules in ours.items()}:
+                break
+            assert time.monotonic() < deadline, (ours, theirs)
+            time.sleep(0.1)
+        assert ours[f"{prefix}-edit"]
+        assert not ours[f"{prefix}-circle-1"]
+    finally:
+        for manifest in manifests:
+            api.delete(f"{collection}/{manifest['metadata']['name']}")

@@ -96,6 +96,40 @@ def test_what_the_store_refuses_is_rolled_back_at_the_server(vault: Vault, order
     assert vault.read("shop/db")["by"] == "a person"
 
 
+def test_a_store_that_is_sealed_in_the_middle_changes_nothing_at_the_server(
+    vault: Vault, orders: Orders
+) -> None:
+    role = orders.make_role("shop", "leaked-password")
+    vault.put("shop/db", username=role, password="leaked-password")
+
+    def be_sealed(passed: Passed) -> tuple[int, bytes] | None:
+        writes = passed.method == "PATCH" and "/data/" in passed.path
+        return (503, b'{"errors":["Vault is sealed"]}') if writes else None
+
+    with proxy(vault.address, be_sealed) as address:
+        given = context(connected(vault, orders, address))
+        with pytest.raises(UnavailableError, match="sealed"):
+            RotatePassword().apply(rotate(vault), given)
+    assert orders.logs_in(role, "leaked-password")
+    receipt = RotatePassword().apply(rotate(vault), context(connected(vault, orders)))
+    assert receipt.facts["version"] == 2
+    assert orders.logs_in(role, vault.read("shop/db")["password"])
+
+
+def test_a_role_that_is_dropped_under_us_is_unknown_and_said(vault: Vault, orders: Orders) -> None:
+    role = orders.make_role("shop", "leaked-password")
+    vault.put("shop/db", username=role, password="leaked-password")
+    connections = connected(vault, orders)
+    done = RotatePassword().apply(rotate(vault), context(connections))
+    orders.run(f"DROP ROLE {role}")
+    given = context(connections, receipts={"rotate": done})
+    with pytest.raises(NotFoundError, match=role):
+        EndSessions().apply(end(vault), given)
+    verdict = EndSessions().verify(end(vault), Receipt("", {"role": role}), given)
+    assert verdict.kind is VerdictKind.UNKNOWN
+    assert role in verdict.sentence
+
+
 def test_a_write_whose_answer_got_lost_is_found_again_and_set_at_the_server(
     vault: Vault, orders: Orders
 ) -> None:
