@@ -21,7 +21,7 @@ BANNED_NAMES = {"manager", "service", "handler", "helper", "helpers", "util", "u
 PRODUCTS = {"cert_manager"}  # called so by their makers
 # Paths of one machine, and addresses of package registries: neither works elsewhere.
 MACHINE = re.compile(
-    r"(?<![\w.}/])/(?:work|root|home/\w+|Users/\w+|opt/wheels)/\w|/tmp/(?!$)\w+/"
+    r"(?<![\w./])/(?:work|root|home/\w+|Users/\w+|opt/wheels)/\w|/tmp/(?!$)\w+/"
     r"|artifactory|pypi\.org/simple|--(?:extra-)?index-url\s+http|--trusted-host\s+\w"
 )
 TEXT = {".py", ".md", ".yaml", ".yml", ".toml", ".hcl", ".lock", ".txt", ".html", ".css", ".js", ""}
