@@ -8,6 +8,7 @@ to Bolt, it would be logged with its whole body.
 """
 
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +17,9 @@ from slack_bolt import App, BoltContext, BoltResponse
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
+from slack_sdk.socket_mode.client import BaseSocketModeClient
+from slack_sdk.socket_mode.listeners import SocketModeRequestListener
+from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bot.inbox import Inbox
 from bot.logs import quiet_libraries
@@ -29,6 +33,8 @@ log = structlog.get_logger()
 # A connection that broke without a word is replaced after five of these: Bolt's ten seconds would
 # leave people a minute with a bot that does not hear them.
 PING_SECONDS = 3
+SECONDS_TO_SETTLE = 3.0  # what Slack itself waits for an acknowledgement
+Listener = SocketModeRequestListener | Callable[[BaseSocketModeClient, SocketModeRequest], None]
 DROPPED = ("token", "authorizations", "event_context")  # of the envelope; nothing of it is needed
 
 
@@ -69,6 +75,11 @@ class SlackApp:
         self._handler = SocketModeHandler(
             self._app, app_token, logger=logger, ping_interval=PING_SECONDS
         )
+        self._in_hand = 0  # requests taken and not yet acknowledged
+        self._settled = threading.Condition()
+        self._leaving = False
+        listeners_of_the_sdk = self._handler.client.socket_mode_request_listeners
+        listeners_of_the_sdk[:] = [self._counted(listener) for listener in listeners_of_the_sdk]
         if is_loopback(client.base_url):
             self._handler.client.proxy = None
         quiet_libraries()
@@ -88,13 +99,33 @@ class SlackApp:
             self._handler.client.connect()
 
     def stop(self) -> None:
-        """Close the connection and the SDK's threads."""
+        """Acknowledge what is in hand, then close the connection and the SDK's threads."""
+        with self._settled:
+            self._leaving = True
+            self._settled.wait_for(lambda: self._in_hand == 0, timeout=SECONDS_TO_SETTLE)
         try:
             self._handler.client.close()
         except AttributeError:
             # slack_sdk races with its own reader, which closed the socket in the same moment; the
             # second call finds none and stops the threads.
             self._handler.client.close()
+
+    def _counted(self, listener: Listener) -> Listener:
+        """Count what is in hand; while leaving nothing is taken, so Slack repeats it."""
+
+        def take(client: BaseSocketModeClient, request: SocketModeRequest) -> None:
+            with self._settled:
+                if self._leaving:
+                    return
+                self._in_hand += 1
+            try:
+                listener(client, request)
+            finally:
+                with self._settled:
+                    self._in_hand -= 1
+                    self._settled.notify_all()
+
+        return take
 
 
 def commit_first(inbox: Inbox, *, scan_messages: bool) -> Callable[..., BoltResponse]:
