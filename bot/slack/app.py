@@ -10,7 +10,7 @@ to Bolt, it would be logged with its whole body.
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from slack_bolt import App, BoltContext, BoltResponse
@@ -18,7 +18,6 @@ from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 from slack_sdk.socket_mode.client import BaseSocketModeClient
-from slack_sdk.socket_mode.listeners import SocketModeRequestListener
 from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bot.inbox import Inbox
@@ -34,7 +33,8 @@ log = structlog.get_logger()
 # leave people a minute with a bot that does not hear them.
 PING_SECONDS = 3
 SECONDS_TO_SETTLE = 3.0  # what Slack itself waits for an acknowledgement
-Listener = SocketModeRequestListener | Callable[[BaseSocketModeClient, SocketModeRequest], None]
+# What the SDK calls SocketModeRequestListener; that class declares `__call__` without its self.
+Listener = Callable[[BaseSocketModeClient, SocketModeRequest], None]
 DROPPED = ("token", "authorizations", "event_context")  # of the envelope; nothing of it is needed
 
 
@@ -79,7 +79,9 @@ class SlackApp:
         self._settled = threading.Condition()
         self._leaving = False
         listeners_of_the_sdk = self._handler.client.socket_mode_request_listeners
-        listeners_of_the_sdk[:] = [self._counted(listener) for listener in listeners_of_the_sdk]
+        listeners_of_the_sdk[:] = [
+            self._counted(cast("Listener", listener)) for listener in listeners_of_the_sdk
+        ]
         if is_loopback(client.base_url):
             self._handler.client.proxy = None
         quiet_libraries()
