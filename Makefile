@@ -44,8 +44,8 @@ format: install ## Let ruff mend what it can
 	$(BIN)/ruff format .
 
 lock: install ## Renew requirements.lock
-	$(BIN)/python -m pip install --quiet pip-tools
-	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras --allow-unsafe --extra build --extra demo --extra test --output-file requirements.lock pyproject.toml
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11 --extra build --extra demo --extra test --output-file requirements.lock pyproject.toml
 
 clean: ## Remove what install and the tests made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build *.egg-info
