@@ -8,16 +8,16 @@ import os
 import tempfile
 from pathlib import Path
 
-from graph.errors import BadInputError, UnavailableError
-from graph.pictures.svg import MONO, SANS, blast_radius_svg
+import resvg_py
+import ttf_opensans
+
+from graph.errors import BadInputError
+from graph.pictures.svg import blast_radius_svg
 from graph.queries.blast_radius import BlastRadius
 
 ZOOM = 2.0  # sharp on screens of double density
-
-_PROBE = (
-    '<svg xmlns="http://www.w3.org/2000/svg" width="60" height="30">'
-    '<text x="4" y="20" font-size="14" font-family="{font}">{text}</text></svg>'
-)
+# A slim image has no font at all: names would be missing from the picture.
+FONTS = Path(ttf_opensans.__file__).parent / "ttf"
 
 
 def write_svg(answer: BlastRadius, file: Path) -> None:
@@ -32,42 +32,25 @@ def write_svg(answer: BlastRadius, file: Path) -> None:
 
 def write_png(answer: BlastRadius, file: Path) -> None:
     """
-    Draw `answer` into `file` as PNG with the fonts of this machine.
+    Draw `answer` into `file` as PNG.
 
     Raises:
         BadInputError: the file cannot be written.
-        UnavailableError: there is no rasteriser, or no font that it could write names with.
     """
     _write(png(blast_radius_svg(answer)), file)
 
 
 def png(svg: str) -> bytes:
-    """
-    Turn SVG text into a PNG of twice its size, with the fonts of this machine.
-
-    Raises:
-        UnavailableError: there is no rasteriser, or no font that it could write names with.
-    """
-    try:
-        import resvg_py  # noqa: PLC0415 - a picture is optional, the command line is not
-    except ImportError:
-        raise UnavailableError(
-            "A PNG needs the package resvg_py, which is not installed here.",
-            do_now="Use --svg FILE, which needs nothing, or run: pip install resvg_py",
-        ) from None
-    for font in (SANS, MONO):
-        written, blank = (
-            bytes(resvg_py.svg_to_bytes(svg_string=_PROBE.format(font=font, text=text)))
-            for text in ("Key", "")
+    """Turn SVG text into a PNG of twice its size, with fonts of this machine or else Open Sans."""
+    return bytes(
+        resvg_py.svg_to_bytes(
+            svg_string=svg,
+            zoom=ZOOM,
+            font_dirs=[str(FONTS)],
+            sans_serif_family="Open Sans",
+            monospace_family="Open Sans",
         )
-        if written == blank:
-            raise UnavailableError(
-                "This machine has no font that a PNG could be written with.",
-                means="The picture would have boxes without names, so none was made.",
-                do_now="Install DejaVu Sans, Liberation Sans or Noto Sans (Debian: apt-get install "
-                "fonts-dejavu-core), or use --svg FILE.",
-            )
-    return bytes(resvg_py.svg_to_bytes(svg_string=svg, zoom=ZOOM))
+    )
 
 
 def _write(content: bytes, file: Path) -> None:
