@@ -9,16 +9,23 @@ What the settings of an endpoint mean stands beside the code that uses them.
 """
 
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import orjson
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 
-from graph.connections import (
+from graph.endpoints import (
+    AwsSettings,
     IssuerSettings,
     KubernetesSettings,
     PostgresSettings,
@@ -44,15 +51,33 @@ class DatabaseSettings(Section):
     url: str = ""
 
 
+class TransitSettings(Section):
+    """A transit key of a configured vault; see `graph/transit_key.py`."""
+
+    store: str
+    key: str
+    mount: str = "transit"
+
+
 class FingerprintSettings(Section):
     """
     The installation key: it keys the fingerprints, the audit chain and the encrypted inbox.
 
     `key` is 32 bytes as hex or base64. Empty: made once, kept in the data folder (mode 0600).
+    `previous_keys` are those before it, the latest first, as a list or as words of one text (a
+    file): what is under them is still recognised, verified and read. With `transit` the
+    fingerprints are made in Vault or OpenBao; the rest stays under `key`.
     """
 
     key: SecretStr | None = None
     key_id: str = ""  # empty: derived from the key
+    previous_keys: tuple[SecretStr, ...] = ()
+    transit: TransitSettings | None = None
+
+    @field_validator("previous_keys", mode="before")
+    @classmethod
+    def _words(cls, given: object) -> object:
+        return tuple(given.split()) if isinstance(given, str) else given
 
 
 class SlackSettings(Section):
@@ -147,6 +172,7 @@ class Config(Section):
     slack: SlackSettings = SlackSettings()
     vault: dict[str, VaultSettings] = {}
     kubernetes: dict[str, KubernetesSettings] = {}
+    aws: dict[str, AwsSettings] = {}
     issuers: dict[str, IssuerSettings] = {}
     databases: dict[str, PostgresSettings] = {}  # whose passwords are rotated; ours is `database`
     teams: dict[str, TeamSettings] = {}
@@ -180,25 +206,6 @@ def data_folder(config: Config | None = None) -> Path:
 
 def database_url(config: Config) -> str:
     return config.database.url or f"sqlite:///{data_folder(config) / 'locksmith.sqlite'}"
-
-
-def installation_key(config: Config) -> SecretStr:
-    """
-    Return the installation key: the configured one, else the one of the data folder, made once.
-
-    The file is created exclusively, so that two first starts at once agree on one key.
-    """
-    if config.fingerprint.key is not None:
-        return config.fingerprint.key
-    path = data_folder(config) / "fingerprint.key"
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return SecretStr(path.read_text().strip())
-    with os.fdopen(handle, "w") as file:
-        key = secrets.token_hex(32)
-        file.write(key + "\n")
-    return SecretStr(key)
 
 
 def load(path: str = "", *, environ: Mapping[str, str] | None = None) -> Config:

@@ -11,7 +11,8 @@ What an entry means is not known here.
 import hashlib
 import hmac
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from os import urandom
@@ -82,15 +83,23 @@ class Inbox:
     """
     The only SQL of the inbox. Thread-safe; several processes may share the table.
 
-    `clock` returns aware UTC times; `worker` names this process in rows.
+    `clock` returns aware UTC times; `worker` names this process in rows; what waits under one of
+    the `previous` keys is still read.
     """
 
     def __init__(
-        self, engine: Engine, key: bytes, *, clock: Callable[[], datetime], worker: str = "worker"
+        self,
+        engine: Engine,
+        key: bytes,
+        *,
+        clock: Callable[[], datetime],
+        worker: str = "worker",
+        previous: Sequence[bytes] = (),
     ) -> None:
         self._engine = engine
         self._key = key
         self._cipher = AESGCM(key)
+        self._former = tuple(AESGCM(one) for one in previous)
         self._clock = clock
         self._worker = worker
         self._arrived = threading.Condition()
@@ -272,7 +281,11 @@ class Inbox:
         return nonce + self._cipher.encrypt(nonce, content, key.encode())
 
     def _open(self, key: str, sealed: bytes) -> bytes:
-        return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], key.encode())
+        nonce, content = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+        for cipher in self._former:
+            with suppress(InvalidTag):
+                return cipher.decrypt(nonce, content, key.encode())
+        return self._cipher.decrypt(nonce, content, key.encode())
 
     def wake(self) -> None:
         """End every `wait` of this process."""

@@ -34,7 +34,10 @@ _SECRET_SHAPES = re.compile(
     """
 )
 # Their own debug (and some warnings) print whole payloads.
-_TALKATIVE = ("slack_bolt", "slack_sdk", "urllib3", "httpx", "httpcore", "hvac", "kubernetes")
+_TALKATIVE = (
+    *("slack_bolt", "slack_sdk", "urllib3", "httpx", "httpcore", "hvac", "kubernetes"),
+    *("boto3", "botocore"),
+)
 _ONE_LINE_PER_REQUEST = ("httpx", "aiohttp.access")
 _BODY_MARKS = (
     "Unhandled request",

@@ -12,10 +12,11 @@ from typing import Self
 
 import structlog
 
-from bot.config import Config, installation_key
+from bot.config import Config
 from bot.courier import Courier
 from bot.inbox import Inbox, inbox_key
 from bot.intake.intake import Intake
+from bot.keys import installation_keys
 from bot.outbox import Outbox
 from bot.slack.app import SlackApp
 from bot.slack.audience import Audience
@@ -92,8 +93,14 @@ class Serving:
         security = people.channel_id(config.slack.security_channel)
         people.refuse_shared(security)
         engine = self.graph.database.engine
-        key = installation_key(config).get_secret_value()
-        inbox = Inbox(engine, inbox_key(key), clock=self.graph.now, worker=executor_name())
+        keys = installation_keys(config)
+        inbox = Inbox(
+            engine,
+            inbox_key(keys.present.get_secret_value()),
+            clock=self.graph.now,
+            worker=executor_name(),
+            previous=[inbox_key(key) for key in keys.reveal_previous()],
+        )
         outbox = Outbox(engine, clock=self.graph.now)
         publisher = Publisher(
             engine,

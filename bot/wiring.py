@@ -16,8 +16,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bot import inbox, outbox  # noqa: F401 - their tables must be known to create_all
-from bot.config import Config, PagerEntry, database_url, installation_key
+from bot.config import Config, PagerEntry, database_url
 from bot.intake.intake import Intake
+from bot.keys import installation_keys
 from bot.slack import message_rows  # noqa: F401
 from bot.work import sightings  # noqa: F401
 from graph.collector import CollectContext
@@ -25,11 +26,12 @@ from graph.connections import Connections
 from graph.database import Database
 from graph.detect import detect
 from graph.errors import BadInputError, RefusedError
-from graph.fingerprints import Fingerprinter
+from graph.fingerprints import Fingerprinter, LocalKey
 from graph.identify import identify
 from graph.plugins import discover
 from graph.repository import GraphRepository
 from graph.secret_value import SecretValue
+from graph.transit_key import TransitKeys
 from responders.approvals import Member, Resolve
 from responders.audit import AuditChain
 from responders.desk import IncidentDesk
@@ -95,14 +97,34 @@ def graph_parts(config: Config) -> GraphParts:
     """
     database = Database(database_url(config))
     database.create_all()
-    key = SecretValue(installation_key(config).get_secret_value())
+    connections = Connections(
+        config.vault, config.kubernetes, config.issuers, config.databases, aws=config.aws
+    )
     return GraphParts(
         config=config,
         database=database,
-        connections=Connections(config.vault, config.kubernetes, config.issuers, config.databases),
-        fingerprinter=Fingerprinter(key, key_id=config.fingerprint.key_id),
+        connections=connections,
+        fingerprinter=_fingerprinter(config, connections),
         repository=GraphRepository(database.engine),
     )
+
+
+def _fingerprinter(config: Config, connections: Connections) -> Fingerprinter:
+    keys, settings = installation_keys(config), config.fingerprint
+    present = SecretValue(keys.present.get_secret_value())
+    previous = [LocalKey(SecretValue(key)) for key in keys.reveal_previous()]
+    if settings.transit is None:
+        return Fingerprinter(present, key_id=settings.key_id, previous=previous)
+    at = settings.transit
+    if at.store not in config.vault:
+        raise BadInputError(
+            f"fingerprint.transit.store names “{at.store}”, which is no configured vault.",
+            do_now=f"Configured in section `vault`: {', '.join(config.vault) or 'none'}.",
+        )
+    elsewhere = TransitKeys(connections, store=at.store, key=at.key, mount=at.mount)
+    # What was fingerprinted before the key moved into the store is still under the present one.
+    previous.insert(0, LocalKey(present, key_id=settings.key_id))
+    return Fingerprinter(elsewhere, previous=previous)
 
 
 def intake_of(graph: GraphParts) -> Intake:
@@ -118,10 +140,11 @@ def intake_of(graph: GraphParts) -> Intake:
 def response_parts(graph: GraphParts, *, resolve: Resolve | None = None) -> ResponseParts:
     """Put incidents and their runs on top of the graph; `resolve` says who an approver entry is."""
     config = graph.config
-    key = installation_key(config).get_secret_value()
-    records = IncidentRecords(
-        graph.database.engine, AuditChain.from_installation_key(key), now=graph.now
+    keys = installation_keys(config)
+    chain = AuditChain.from_installation_key(
+        keys.present.get_secret_value(), previous=keys.reveal_previous()
     )
+    records = IncidentRecords(graph.database.engine, chain, now=graph.now)
     steps = {name: member() for name, member in discover(Step, "responders.steps").items()}
     planner = Planner(
         load_playbooks(Path(config.response.playbooks) if config.response.playbooks else None),

@@ -1,16 +1,16 @@
 """
-How to reach every store, cluster and issuer: their settings, and one facade that hands out clients.
+How to reach every store, cluster, account and issuer: one facade that hands out clients.
 
-Here the settings become logged-in clients, lazily and once; what to do with a client is for
-collectors, steps and `identify`. The clients themselves, with the translation of their errors,
-are in `graph/vault_api.py` and `graph/kubernetes_api.py`.
+Here the settings of `graph/endpoints.py` become logged-in clients, lazily and once; what to do with
+a client is for collectors, steps and `identify`. The clients themselves, with the translation of
+their errors, are in `graph/vault_api.py`, `graph/kubernetes_api.py` and `graph/aws_api.py`.
 """
 
 import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import hvac
@@ -18,10 +18,19 @@ import structlog
 import urllib3
 from kubernetes import config as kubeconfig
 from kubernetes.client import ApiClient, Configuration
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, model_validator
 from urllib3.exceptions import InsecureRequestWarning
 from yaml import YAMLError
 
+from graph.aws_api import AwsApi, aws_errors
+from graph.endpoints import (
+    AwsSettings,
+    EndpointSettings,
+    HttpCall,
+    IssuerSettings,
+    KubernetesSettings,
+    PostgresSettings,
+    VaultSettings,
+)
 from graph.errors import AccessDeniedError, BadInputError, NotFoundError, UnavailableError
 from graph.kubernetes_api import KubernetesApi
 from graph.postgres_api import PostgresApi
@@ -30,6 +39,8 @@ from graph.vault_api import Login, VaultSession, vault_errors
 log = structlog.get_logger()
 
 __all__ = [
+    "AwsApi",
+    "AwsSettings",
     "Connections",
     "HttpCall",
     "IssuerSettings",
@@ -37,123 +48,11 @@ __all__ = [
     "KubernetesSettings",
     "PostgresSettings",
     "VaultSettings",
+    "aws_errors",
     "vault_errors",
 ]
 
-_SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - a path
-
 _CONNECTIONS = 100  # kept open per cluster, at most
-
-HttpAddress = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
-
-
-class _Settings(BaseModel):
-    # A wrong value is reported without the value: it may be a token in the wrong place.
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class VaultSettings(_Settings):
-    """
-    One Vault or OpenBao. `mounts` empty means: every KV version 2 mount the bot can see.
-
-    `aliases` are other addresses of the same server: what a SecretStore in a cluster may name.
-    """
-
-    address: HttpAddress
-    aliases: tuple[HttpAddress, ...] = ()
-    namespace: str = ""
-    auth: Literal["token", "approle", "kubernetes"] = "token"
-    token: SecretStr | None = None
-    role_id: str = ""
-    secret_id: SecretStr | None = None
-    role: str = ""
-    auth_mount: str = ""  # empty: named like `auth`
-    jwt_file: str = _SERVICE_ACCOUNT_TOKEN
-    mounts: tuple[str, ...] = ()
-    ca_cert: str = ""
-    fingerprint: bool = True
-    environment: str = ""
-    kubernetes_auth: dict[str, str] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if self.auth == "token" and not (self.token and self.token.get_secret_value()):
-            raise ValueError("auth “token” needs `token`")
-        if self.auth == "approle" and not (self.role_id and self.secret_id):
-            raise ValueError("auth “approle” needs `role_id` and `secret_id`")
-        if self.auth == "kubernetes" and not self.role:
-            raise ValueError("auth “kubernetes” needs `role`")
-        return self
-
-
-class KubernetesSettings(_Settings):
-    """
-    One cluster. Without `kubeconfig` the one of KUBECONFIG or ~/.kube/config is used.
-
-    `mode` "references" needs no verb on secrets at all; "fingerprint" reads the secrets of
-    `namespaces` (empty: of all). `volume_sync_seconds` is how long its kubelets may take to bring
-    a changed Secret into mounted files (`syncFrequency` plus the delay of their cache).
-    """
-
-    kubeconfig: str = ""
-    context: str = ""
-    in_cluster: bool = False
-    mode: Literal["references", "fingerprint"] = "references"
-    namespaces: tuple[str, ...] = ()
-    volume_sync_seconds: float = Field(default=120.0, ge=0)
-    environment: str = ""
-
-
-class HttpCall(_Settings):
-    """
-    One call of an issuer's API; `path`, `headers` and `body` may hold `{token}` and `{id}`.
-
-    `ok` are the statuses of success; `dead` those that prove a token to be refused.
-    """
-
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
-    path: str
-    headers: dict[str, str] = Field(default_factory=dict)
-    body: dict[str, JsonValue] | None = None
-    ok: tuple[int, ...] = (200, 201, 202, 204)
-    dead: tuple[int, ...] = (401, 403)
-
-
-class IssuerSettings(_Settings):
-    """
-    An issuer of tokens with an HTTP API: how to create, revoke and probe one.
-
-    `revoke_by_id` takes back a token that was created and could not be stored, when only its id is
-    known any more; without it such a token is named to the person who has to revoke it.
-    """
-
-    kind: Literal["http"] = "http"
-    base_url: HttpAddress
-    admin_token: SecretStr
-    create: HttpCall
-    revoke: HttpCall
-    revoke_by_id: HttpCall | None = None
-    probe: HttpCall
-    token_field: str = "token"  # noqa: S105 - the name of a field
-    id_field: str = "id"
-
-
-class PostgresSettings(_Settings):
-    """
-    A PostgreSQL server whose roles are rotated, and the admin role that does it.
-
-    `host` may be the folder of a socket. `vault_connection` is the ref of the connection in a
-    database engine that manages the same server ("vault://main/database/config/orders").
-    """
-
-    host: str
-    port: int = Field(default=5432, ge=1, le=65535)
-    database: str = "postgres"
-    admin_user: str
-    admin_password: SecretStr = SecretStr("")
-    sslmode: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] = "verify-full"
-    ca_cert: str = ""  # empty: the authorities that the system trusts
-    vault_connection: str = ""
 
 
 class Connections:
@@ -169,14 +68,18 @@ class Connections:
         clusters: Mapping[str, KubernetesSettings],
         issuers: Mapping[str, IssuerSettings],
         databases: Mapping[str, PostgresSettings] | None = None,
+        *,
+        aws: Mapping[str, AwsSettings] | None = None,
     ) -> None:
         self._vaults = dict(vaults)
         self._clusters = dict(clusters)
         self._issuers = dict(issuers)
         self._databases = dict(databases or {})
+        self._accounts = dict(aws or {})
         self._lock = threading.Lock()
         self._sessions: dict[str, VaultSession] = {}
         self._apis: dict[str, KubernetesApi] = {}
+        self._aws: dict[str, AwsApi] = {}
 
     @property
     def vault_names(self) -> tuple[str, ...]:
@@ -190,11 +93,18 @@ class Connections:
     def issuer_names(self) -> tuple[str, ...]:
         return tuple(self._issuers)
 
+    @property
+    def aws_names(self) -> tuple[str, ...]:
+        return tuple(self._accounts)
+
     def vault_settings(self, name: str) -> VaultSettings:
         return _named(self._vaults, name, "vault")
 
     def cluster_settings(self, name: str) -> KubernetesSettings:
         return _named(self._clusters, name, "kubernetes")
+
+    def aws_settings(self, name: str) -> AwsSettings:
+        return _named(self._accounts, name, "aws")
 
     def issuer(self, name: str) -> IssuerSettings:
         return _named(self._issuers, name, "issuer")
@@ -265,9 +175,25 @@ class Connections:
                 api = self._apis[name] = KubernetesApi(name, _kubernetes_client(name, settings))
         return api
 
+    def aws(self, name: str) -> AwsApi:
+        """
+        Return one region of one account; nothing is called yet.
+
+        Raises:
+            BadInputError: the profile is not there.
+        """
+        settings = self.aws_settings(name)
+        with self._lock:
+            api = self._aws.get(name)
+            if api is None:
+                api = self._aws[name] = _aws_api(name, settings)
+        return api
+
     def reading_from(self, apis: Mapping[str, KubernetesApi]) -> "Connections":
         """Return the same settings with other clients for the clusters named in `apis`."""
-        other = Connections(self._vaults, self._clusters, self._issuers, self._databases)
+        other = Connections(
+            self._vaults, self._clusters, self._issuers, self._databases, aws=self._accounts
+        )
         other._apis.update(apis)
         return other
 
@@ -277,11 +203,14 @@ class Connections:
                 session.close()
             for api in self._apis.values():
                 api.close()
+            for account in self._aws.values():
+                account.close()
             self._sessions.clear()
             self._apis.clear()
+            self._aws.clear()
 
 
-Named = TypeVar("Named", bound=_Settings)
+Named = TypeVar("Named", bound=EndpointSettings)
 
 
 def _named(settings: Mapping[str, Named], name: str, section: str) -> Named:
@@ -293,6 +222,21 @@ def _named(settings: Mapping[str, Named], name: str, section: str) -> Named:
             f"No {section} is called “{name}”.",
             means=f"Configured in section `{section}`: {known}.",
         ) from None
+
+
+def _aws_api(name: str, settings: AwsSettings) -> AwsApi:
+    secret, session = settings.secret_access_key, settings.session_token
+    return AwsApi(
+        name,
+        region=settings.region,
+        account=settings.account,
+        endpoint_url=settings.endpoint_url,
+        profile=settings.profile,
+        access_key_id=settings.access_key_id,
+        secret_access_key=secret.get_secret_value() if secret else "",
+        session_token=session.get_secret_value() if session else "",
+        ca_cert=settings.ca_cert,
+    )
 
 
 def _vault_session(name: str, settings: VaultSettings) -> VaultSession:

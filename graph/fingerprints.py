@@ -11,6 +11,8 @@ import base64
 import binascii
 import hmac
 import secrets
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from graph.errors import BadInputError
 from graph.model import Fingerprint
@@ -19,7 +21,7 @@ from graph.secret_value import SecretValue
 
 _KEY_BYTES = 32
 _HEX_LENGTH = 2 * _KEY_BYTES
-_DOMAIN = b"locksmith/fingerprint/1\0"  # a later scheme under the same key must not collide
+DOMAIN = b"locksmith/fingerprint/1\0"  # a later scheme under the same key must not collide
 
 
 def generate_key() -> str:
@@ -27,12 +29,37 @@ def generate_key() -> str:
     return secrets.token_hex(_KEY_BYTES)
 
 
-class Fingerprinter:
-    """
-    Makes fingerprints under one installation key.
+class DigestKey(Protocol):
+    """A key that makes digests: in memory (`LocalKey`), or in a store that never shows it."""
 
-    `key` is 32 bytes in hex or base64. `key_id` is stored with every fingerprint, so that an index
-    under several keys stays readable while it is re-keyed; "" derives one from the key.
+    @property
+    def key_id(self) -> str:
+        """Name the key; it is stored with every fingerprint."""
+
+    def digests(self, contents: Sequence[bytes]) -> list[str]:
+        """
+        Make the digest of each content, in hex, in their order.
+
+        Raises:
+            AccessDeniedError, UnavailableError: the key is elsewhere and cannot be used now.
+        """
+
+
+class DigestKeys(Protocol):
+    """Where the keys are elsewhere: which there are is asked when the first one is needed."""
+
+    def versions(self) -> tuple[DigestKey, ...]:
+        """
+        Return the present key, then the former ones.
+
+        Raises:
+            AccessDeniedError, UnavailableError: they cannot be asked for now.
+        """
+
+
+class LocalKey:
+    """
+    An installation key in memory: 32 bytes in hex or base64.
 
     Raises:
         BadInputError: the key is not 32 bytes in hex or base64.
@@ -40,35 +67,101 @@ class Fingerprinter:
 
     def __init__(self, key: SecretValue, *, key_id: str = "") -> None:
         self._key = _decode_key(key)
-        derived = hmac.digest(self._key, b"locksmith/key-id", "sha256").hex()[:8]
-        self.key_id = key_id or derived
+        self.key_id = key_id or hmac.digest(self._key, b"locksmith/key-id", "sha256").hex()[:8]
 
     def __repr__(self) -> str:
-        return f"Fingerprinter(key_id={self.key_id!r})"
+        return f"LocalKey(key_id={self.key_id!r})"
+
+    def digests(self, contents: Sequence[bytes]) -> list[str]:
+        key = self._key
+        return [hmac.digest(key, DOMAIN + content, "sha256").hex() for content in contents]
+
+
+class Fingerprinter:
+    """
+    Makes fingerprints: of stored values under one key, of leaked ones under every key there is.
+
+    `key` is the text of an installation key, or says where the keys are. `previous` are the keys
+    before, the latest first: while the index is re-keyed its older half is still under them, and
+    what was known of a past incident stays under the key of its day.
+
+    Raises:
+        BadInputError: the key is not 32 bytes in hex or base64.
+    """
+
+    def __init__(
+        self,
+        key: SecretValue | DigestKeys,
+        *,
+        key_id: str = "",
+        previous: Sequence[DigestKey] = (),
+    ) -> None:
+        self._first = LocalKey(key, key_id=key_id) if isinstance(key, SecretValue) else key
+        self._previous = tuple(previous)
+
+    @property
+    def key_id(self) -> str:
+        return self._keys()[0].key_id
+
+    @property
+    def previous_key_ids(self) -> tuple[str, ...]:
+        return tuple(key.key_id for key in self._keys()[1:])
+
+    def __repr__(self) -> str:
+        return f"Fingerprinter({self._first!r}, previous={self._previous!r})"
 
     def of_stored(self, value: SecretValue) -> tuple[Fingerprint, ...]:
         """Fingerprint a value read from a store; one per distinct content, the plainest first."""
-        return self._of(value)
+        return self.of_stored_all((value,))[0]
+
+    def of_stored_all(self, values: Iterable[SecretValue]) -> list[tuple[Fingerprint, ...]]:
+        """Fingerprint the fields of one secret: a key that is elsewhere is then asked once."""
+        return _under(self._keys()[0], [normal_forms(value.reveal()) for value in values])
 
     def of_leaked(self, value: SecretValue) -> tuple[Fingerprint, ...]:
-        """Fingerprint a reported value; any digest in common with a stored one is a match."""
-        return self._of(value)
+        """
+        Fingerprint a reported value; any digest in common with a stored one is a match.
+
+        Those under the present key come first; then, in the same order, those under each former.
+        """
+        return self.of_leaked_all((value,))[0]
+
+    def of_leaked_all(self, values: Iterable[SecretValue]) -> list[tuple[Fingerprint, ...]]:
+        """Fingerprint many candidates at once; see `of_leaked`."""
+        forms = [normal_forms(value.reveal()) for value in values]
+        under = [_under(key, forms) for key in self._keys()]
+        return [sum(of_one, ()) for of_one in zip(*under, strict=True)]
 
     def equal_forms(self, stored: SecretValue, leaked: SecretValue) -> tuple[str, ...]:
         """Name the forms of `stored` in which `leaked` is recognised; weak ones do not count."""
-        known = {found.digest for found in self.of_leaked(leaked) if not found.weak}
+        known = {form.content for form in normal_forms(leaked.reveal()) if not form.weak}
         return tuple(
-            found.form
-            for found in self.of_stored(stored)
-            if found.digest in known and not found.weak
+            form.name
+            for form in normal_forms(stored.reveal())
+            if form.content in known and not form.weak
         )
 
-    def _of(self, value: SecretValue) -> tuple[Fingerprint, ...]:
-        return tuple(self._digest(form) for form in normal_forms(value.reveal()))
+    def is_of(self, value: SecretValue, digest: str) -> bool:
+        """Tell whether `digest` is of this very value, under the present key or a former one."""
+        forms = normal_forms(value.reveal())[:1]
+        return bool(forms) and any(
+            digest == key.digests([forms[0].content])[0] for key in self._keys()
+        )
 
-    def _digest(self, form: NormalForm) -> Fingerprint:
-        digest = hmac.digest(self._key, _DOMAIN + form.content, "sha256").hex()
-        return Fingerprint(digest=digest, form=form.name, key_id=self.key_id, weak=form.weak)
+    def _keys(self) -> tuple[DigestKey, ...]:
+        first = self._first
+        keys = (first,) if isinstance(first, LocalKey) else first.versions()
+        known = {keys[0].key_id}
+        return (*keys, *(key for key in self._previous if key.key_id not in known))
+
+
+def _under(key: DigestKey, forms: Sequence[Sequence[NormalForm]]) -> list[tuple[Fingerprint, ...]]:
+    digests = iter(key.digests([form.content for each in forms for form in each]))
+    key_id = key.key_id
+    return [
+        tuple(Fingerprint(next(digests), form.name, key_id, form.weak) for form in each)
+        for each in forms
+    ]
 
 
 def _decode_key(key: SecretValue) -> bytes:

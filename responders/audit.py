@@ -94,17 +94,23 @@ class AuditVerdict:
 
 
 class AuditChain:
-    """Seals entries and checks them. Stateless beside its key."""
+    """
+    Seals entries and checks them. Stateless beside its keys.
 
-    def __init__(self, key: bytes) -> None:
+    `previous` are the keys before `key`, the latest first: the chain may begin under them, but
+    after the first entry of a later key nothing under an earlier one is genuine.
+    """
+
+    def __init__(self, key: bytes, *, previous: Sequence[bytes] = ()) -> None:
         self._key = key
-        self.key_id = sha256(b"locksmith audit key id" + key).hexdigest()[:8]
+        self.key_id = _key_id(key)
+        self._keys = {_key_id(one): one for one in (*reversed(previous), key)}
+        self._ages = list(self._keys)
 
     @classmethod
-    def from_installation_key(cls, installation_key: str) -> Self:
+    def from_installation_key(cls, installation_key: str, *, previous: Sequence[str] = ()) -> Self:
         """Derive the audit key, so that neither it nor the fingerprint key tells the other."""
-        derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"locksmith/audit/v1")
-        return cls(derived.derive(installation_key.encode()))
+        return cls(_derived(installation_key), previous=[_derived(one) for one in previous])
 
     def seal(
         self,
@@ -119,19 +125,17 @@ class AuditChain:
         facts: Mapping[str, object],
     ) -> AuditEntry:
         """Make entry number `sequence`, which follows the one sealed `previous`."""
-        body = [sequence, previous, at, incident_id, kind, actor, sentence, dict(facts)]
-        seal = hmac.new(self._key, canonical_json(body), sha256).hexdigest()
-        return AuditEntry(
-            sequence=sequence,
+        return _sealed(
+            self._key,
+            self.key_id,
+            sequence,
+            previous,
             at=at,
             incident_id=incident_id,
             kind=kind,
             actor=actor,
             sentence=sentence,
             facts=facts,
-            key_id=self.key_id,
-            previous=previous,
-            seal=seal,
         )
 
     def verify(
@@ -141,10 +145,11 @@ class AuditChain:
         posted: dict[int, set[str]] = {}
         for checkpoint in checkpoints:
             posted.setdefault(checkpoint.sequence, set()).add(checkpoint.head)
-        last, previous = 0, GENESIS
+        last, previous, oldest = 0, GENESIS, 0
         for entry in entries:
-            if verdict := self._check(entry, last, previous):
+            if verdict := self._check(entry, last, previous, oldest):
                 return verdict
+            oldest = self._ages.index(entry.key_id)
             if posted.get(entry.sequence, {entry.seal}) != {entry.seal}:
                 return AuditVerdict(
                     AuditFinding.RESTAMPED,
@@ -165,7 +170,9 @@ class AuditChain:
         sentence = f"The chain of {last} entries is whole{fits or ' (no checkpoint was given)'}."
         return AuditVerdict(AuditFinding.INTACT, last, sentence)
 
-    def _check(self, entry: AuditEntry, last: int, previous: str) -> AuditVerdict | None:
+    def _check(
+        self, entry: AuditEntry, last: int, previous: str, oldest: int
+    ) -> AuditVerdict | None:
         number = entry.sequence
         if number != last + 1:
             return AuditVerdict(
@@ -173,14 +180,16 @@ class AuditChain:
                 last + 1,
                 f"After entry {last} comes entry {number}: what lay between was removed.",
             )
-        if entry.key_id != self.key_id:
+        if entry.key_id not in self._ages[oldest:]:
             return AuditVerdict(
                 AuditFinding.OTHER_KEY,
                 number,
                 f"Entry {number} was sealed under key {entry.key_id}; this installation's is "
                 f"{self.key_id}.",
             )
-        sealed = self.seal(
+        sealed = _sealed(
+            self._keys[entry.key_id],
+            entry.key_id,
             number,
             previous,
             at=entry.at,
@@ -197,3 +206,41 @@ class AuditChain:
                 f"Entry {number} does not fit its seal: it was edited, or put there by hand.",
             )
         return None
+
+
+def _key_id(key: bytes) -> str:
+    return sha256(b"locksmith audit key id" + key).hexdigest()[:8]
+
+
+def _derived(installation_key: str) -> bytes:
+    derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"locksmith/audit/v1")
+    return derivation.derive(installation_key.encode())
+
+
+def _sealed(
+    key: bytes,
+    key_id: str,
+    sequence: int,
+    previous: str,
+    *,
+    at: datetime,
+    incident_id: str,
+    kind: str,
+    actor: str,
+    sentence: str,
+    facts: Mapping[str, object],
+) -> AuditEntry:
+    body = [sequence, previous, at, incident_id, kind, actor, sentence, dict(facts)]
+    seal = hmac.new(key, canonical_json(body), sha256).hexdigest()
+    return AuditEntry(
+        sequence=sequence,
+        at=at,
+        incident_id=incident_id,
+        kind=kind,
+        actor=actor,
+        sentence=sentence,
+        facts=facts,
+        key_id=key_id,
+        previous=previous,
+        seal=seal,
+    )

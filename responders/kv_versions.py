@@ -199,7 +199,7 @@ class KvSecret:
                 do_now="Look at the secret's versions, then skip this step or plan anew.",
             )
         value = self.value(field, version=version)
-        return version if digest(value, fingerprinter) == mark.digest else None
+        return version if fingerprinter.is_of(value, mark.digest) else None
 
     def _call(
         self,

@@ -10,6 +10,7 @@ import pytest
 
 pytest_plugins = [
     "tests.canary.plugin",
+    "tests.servers.aws",
     "tests.servers.cluster",
     "tests.servers.issuer",
     "tests.servers.openbao",

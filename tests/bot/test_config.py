@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.config import Config, data_folder, database_url, installation_key, load
+from bot.config import Config, data_folder, database_url, load
+from bot.keys import installation_keys
 from graph.errors import BadInputError
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.yaml"
@@ -97,7 +98,7 @@ def test_a_wrong_value_is_not_repeated(tmp_path: Path) -> None:
 
 def test_the_key_is_made_once_and_is_private(tmp_path: Path) -> None:
     config = load(environ={"LOCKSMITH_DATA_FOLDER": str(tmp_path / "data")})
-    first = installation_key(config).get_secret_value()
-    assert installation_key(config).get_secret_value() == first
+    first = installation_keys(config).present.get_secret_value()
+    assert installation_keys(config).present.get_secret_value() == first
     assert (data_folder(config) / "fingerprint.key").stat().st_mode & 0o777 == 0o600
     assert database_url(config).startswith("sqlite:///")

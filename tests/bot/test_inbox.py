@@ -137,6 +137,16 @@ def test_an_entry_of_another_installation_key_is_given_up(
     assert other.waiting() == 0
 
 
+def test_what_waits_when_the_key_is_changed_is_still_read(
+    inbox: Inbox, database: Database, clock: Clock
+) -> None:
+    put(inbox)
+    later = Inbox(
+        database.engine, inbox_key("later"), clock=clock, previous=[inbox_key("installation")]
+    )
+    assert take(later).payload == PAYLOAD
+
+
 def test_finished_entries_are_forgotten_after_slacks_last_redelivery(
     inbox: Inbox, clock: Clock
 ) -> None:

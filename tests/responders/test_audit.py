@@ -17,21 +17,23 @@ CHAIN = AuditChain.from_installation_key("installation key")
 
 def chain_of(length: int, chain: AuditChain = CHAIN, words: str = "did") -> list[AuditEntry]:
     entries: list[AuditEntry] = []
-    previous = GENESIS
-    for number in range(1, length + 1):
-        entry = chain.seal(
-            number,
-            previous,
-            at=START + timedelta(seconds=number),
-            incident_id="inc-1",
-            kind="intent",
-            actor="Ana",
-            sentence=f"{words} {number}",
-            facts={"step": number, "refs": ["a", "b"]},
-        )
-        entries.append(entry)
-        previous = entry.seal
+    for _ in range(length):
+        entries.append(next_entry(entries, chain, words))
     return entries
+
+
+def next_entry(entries: list[AuditEntry], chain: AuditChain, words: str = "did") -> AuditEntry:
+    number = len(entries) + 1
+    return chain.seal(
+        number,
+        entries[-1].seal if entries else GENESIS,
+        at=START + timedelta(seconds=number),
+        incident_id="inc-1",
+        kind="intent",
+        actor="Ana",
+        sentence=f"{words} {number}",
+        facts={"step": number, "refs": ["a", "b"]},
+    )
 
 
 def checkpoint(entries: list[AuditEntry], number: int) -> Checkpoint:
@@ -99,6 +101,24 @@ def test_somebody_without_the_key_cannot_seal_anew_in_our_name() -> None:
     forger = AuditChain(b"guessed")
     forger.key_id = CHAIN.key_id
     assert CHAIN.verify(chain_of(3, forger)).finding is AuditFinding.EDITED
+
+
+def test_a_chain_goes_on_under_a_new_key() -> None:
+    later = AuditChain.from_installation_key("a later key", previous=["installation key"])
+    entries = chain_of(3)
+    for _ in range(2):
+        entries.append(next_entry(entries, later))
+    assert later.verify(entries).finding is AuditFinding.INTACT
+    assert CHAIN.verify(entries).finding is AuditFinding.OTHER_KEY
+
+
+def test_a_former_key_seals_nothing_any_more() -> None:
+    later = AuditChain.from_installation_key("a later key", previous=["installation key"])
+    entries = chain_of(2)
+    entries.append(next_entry(entries, later))
+    entries.append(next_entry(entries, CHAIN))  # somebody has the old key
+    verdict = later.verify(entries)
+    assert (verdict.finding, verdict.sequence) == (AuditFinding.OTHER_KEY, 4)
 
 
 def test_two_checkpoints_of_one_number_cannot_both_be_true() -> None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bot.config import Config, installation_key
+from bot.config import Config
 from bot.inbox import Inbox, inbox_key
+from bot.keys import installation_keys
 from bot.outbox import Outbox
 from bot.sandbox.company import demo_config, workspace_shape
 from bot.sandbox.objects import ClusterObjects
@@ -169,7 +170,7 @@ class Scene:
     def wait_until_idle(self, seconds: float = 20) -> None:
         """Nothing waits in the inbox or the outbox, and the cards are as the rows."""
         graph = self.serving.graph
-        key = installation_key(self.config).get_secret_value()
+        key = installation_keys(self.config).present.get_secret_value()
         inbox = Inbox(graph.database.engine, inbox_key(key), clock=graph.now)
         outbox = Outbox(graph.database.engine, clock=graph.now)
         eventually(

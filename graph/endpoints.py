@@ -1,0 +1,151 @@
+"""
+The settings of every store, cluster, account, issuer and database that Locksmith may reach.
+
+Only what they are and when they are complete; `graph/connections.py` makes clients of them.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, model_validator
+
+_SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - a path
+
+HttpAddress = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
+
+
+class EndpointSettings(BaseModel):
+    # A wrong value is reported without the value: it may be a token in the wrong place.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class VaultSettings(EndpointSettings):
+    """
+    One Vault or OpenBao. `mounts` empty means: every KV version 2 mount the bot can see.
+
+    `aliases` are other addresses of the same server: what a SecretStore in a cluster may name.
+    """
+
+    address: HttpAddress
+    aliases: tuple[HttpAddress, ...] = ()
+    namespace: str = ""
+    auth: Literal["token", "approle", "kubernetes"] = "token"
+    token: SecretStr | None = None
+    role_id: str = ""
+    secret_id: SecretStr | None = None
+    role: str = ""
+    auth_mount: str = ""  # empty: named like `auth`
+    jwt_file: str = _SERVICE_ACCOUNT_TOKEN
+    mounts: tuple[str, ...] = ()
+    ca_cert: str = ""
+    fingerprint: bool = True
+    environment: str = ""
+    kubernetes_auth: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.auth == "token" and not (self.token and self.token.get_secret_value()):
+            raise ValueError("auth “token” needs `token`")
+        if self.auth == "approle" and not (self.role_id and self.secret_id):
+            raise ValueError("auth “approle” needs `role_id` and `secret_id`")
+        if self.auth == "kubernetes" and not self.role:
+            raise ValueError("auth “kubernetes” needs `role`")
+        return self
+
+
+class KubernetesSettings(EndpointSettings):
+    """
+    One cluster. Without `kubeconfig` the one of KUBECONFIG or ~/.kube/config is used.
+
+    `mode` "references" needs no verb on secrets at all; "fingerprint" reads the secrets of
+    `namespaces` (empty: of all). `volume_sync_seconds` is how long its kubelets may take to bring
+    a changed Secret into mounted files (`syncFrequency` plus the delay of their cache).
+    """
+
+    kubeconfig: str = ""
+    context: str = ""
+    in_cluster: bool = False
+    mode: Literal["references", "fingerprint"] = "references"
+    namespaces: tuple[str, ...] = ()
+    volume_sync_seconds: float = Field(default=120.0, ge=0)
+    environment: str = ""
+
+
+class AwsSettings(EndpointSettings):
+    """
+    One region of one AWS account.
+
+    Without `access_key_id` and `profile` the SDK finds its credentials itself: the environment, the
+    account of the pod, the machine's role. `account` empty: asked of STS. `mode` "references" reads
+    names, versions and tags; "fingerprint" reads the values too, in memory.
+    """
+
+    region: str = Field(min_length=1)
+    account: str = Field(default="", pattern=r"^(\d{12})?$")
+    endpoint_url: HttpAddress | None = None  # another than Amazon's own, for all services
+    profile: str = ""
+    access_key_id: str = ""
+    secret_access_key: SecretStr | None = None
+    session_token: SecretStr | None = None
+    ca_cert: str = ""
+    mode: Literal["references", "fingerprint"] = "references"
+    environment: str = ""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if bool(self.access_key_id) != bool(self.secret_access_key):
+            raise ValueError("`access_key_id` and `secret_access_key` belong together")
+        if self.access_key_id and self.profile:
+            raise ValueError("give either `profile` or `access_key_id`, not both")
+        return self
+
+
+class HttpCall(EndpointSettings):
+    """
+    One call of an issuer's API; `path`, `headers` and `body` may hold `{token}` and `{id}`.
+
+    `ok` are the statuses of success; `dead` those that prove a token to be refused.
+    """
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
+    path: str
+    headers: dict[str, str] = Field(default_factory=dict)
+    body: dict[str, JsonValue] | None = None
+    ok: tuple[int, ...] = (200, 201, 202, 204)
+    dead: tuple[int, ...] = (401, 403)
+
+
+class IssuerSettings(EndpointSettings):
+    """
+    An issuer of tokens with an HTTP API: how to create, revoke and probe one.
+
+    `revoke_by_id` takes back a token that was created and could not be stored, when only its id is
+    known any more; without it such a token is named to the person who has to revoke it.
+    """
+
+    kind: Literal["http"] = "http"
+    base_url: HttpAddress
+    admin_token: SecretStr
+    create: HttpCall
+    revoke: HttpCall
+    revoke_by_id: HttpCall | None = None
+    probe: HttpCall
+    token_field: str = "token"  # noqa: S105 - the name of a field
+    id_field: str = "id"
+
+
+class PostgresSettings(EndpointSettings):
+    """
+    A PostgreSQL server whose roles are rotated, and the admin role that does it.
+
+    `host` may be the folder of a socket. `vault_connection` is the ref of the connection in a
+    database engine that manages the same server ("vault://main/database/config/orders").
+    """
+
+    host: str
+    port: int = Field(default=5432, ge=1, le=65535)
+    database: str = "postgres"
+    admin_user: str
+    admin_password: SecretStr = SecretStr("")
+    sslmode: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] = "verify-full"
+    ca_cert: str = ""  # empty: the authorities that the system trusts
+    vault_connection: str = ""
