@@ -7,6 +7,7 @@ from bot.cli import (  # noqa: F401 - they add their commands
     incidents,
     operate,
     reaching,
+    report,
 )
 from bot.cli.app import main
 

@@ -6,26 +6,21 @@ of the operating system: whoever holds the database and the key could act anyway
 """
 
 import getpass
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bot.cli.app import app, configuration
 from bot.cli.ask import AsJson
-from bot.cli.output import print_json, print_table, say, text_from_stdin
-from bot.intake.intake import Seen
-from bot.wiring import ResponseParts, graph_parts, intake_of, response_parts
+from bot.cli.output import print_json, print_table, say
+from bot.wiring import ResponseParts, graph_parts, response_parts
 from graph.errors import BadInputError, RefusedError
-from graph.model import NodeKind
-from graph.queries.search import resolve
 from responders.export import as_json as case_as_json
 from responders.export import markdown
-from responders.incident import ApprovalState, Case, IncidentState, LeakReport, Person
+from responders.incident import ApprovalState, Case, IncidentState, Person
 
 _LOOK_SECONDS = 0.3  # between two looks at the rows while a run is followed
 
@@ -60,71 +55,6 @@ def acting(email: str) -> Person:
             do_now="Add --as you@example.com, or set LOCKSMITH_PERSON.",
         )
     return Person(identity=email.lower(), name=f"{email} (command line, {getpass.getuser()})")
-
-
-@app.command("report")
-def report_command(
-    context: typer.Context,
-    value_stdin: Annotated[
-        bool, typer.Option("--value-stdin", help="Read the leaked value from standard input.")
-    ] = False,
-    file: Annotated[
-        Path | None, typer.Option("--file", help="Read text with the leaked value from a file.")
-    ] = None,
-    secret: Annotated[
-        str, typer.Option("--secret", help="Without the value: the secret you think it is.")
-    ] = "",
-    where: Annotated[str, typer.Option("--where", help="Where it was seen (a URL).")] = "",
-    note: Annotated[str, typer.Option("--note", help="What else people should know.")] = "",
-    person: AsPerson = "",
-    as_json: AsJson = False,
-) -> None:
-    """Report a leak: opens an incident, or joins the open one. Never echoes the value."""
-    if [value_stdin, file is not None, bool(secret)].count(True) != 1:
-        raise BadInputError(
-            "Give exactly one of --value-stdin, --file and --secret.",
-            means="A value on the command line would be seen by every process of this machine.",
-            do_now="See report --help.",
-        )
-    reporter = acting(person or os.environ.get("USER", ""))
-    text = "" if secret else _text(file)
-    with response(context, launch=True) as parts:
-        seen = Seen(reporter=reporter, where=where, note=note)
-        intake = intake_of(parts.graph)
-        if secret:
-            snapshot = parts.graph.repository.snapshot()
-            reports: tuple[LeakReport, ...] = (
-                intake.from_name(resolve(snapshot, secret, kinds={NodeKind.SECRET}), seen),
-            )
-        else:
-            taken = intake.from_value(text, seen)
-            reports = taken.reports
-            if taken.remark and not as_json:
-                say(taken.remark)
-        if not reports:
-            raise BadInputError(
-                "There was nothing in it that looks like a secret.",
-                means="No incident was opened.",
-                do_now="Send the value alone, or name the secret with --secret.",
-            )
-        opened = [parts.desk.report(report) for report in reports]
-    if as_json:
-        print_json({"incidents": opened})
-        return
-    for one in opened:
-        say(f"{one.incident_id} ({one.outcome})")
-    say(f"Now: locksmith incident show {opened[0].incident_id}")
-
-
-def _text(file: Path | None) -> str:
-    if file is None:
-        return text_from_stdin()
-    try:
-        return file.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise BadInputError(
-            f"{file} cannot be read: {error.strerror}.", do_now="Give a file that you may read."
-        ) from None
 
 
 @incidents.command("list")

@@ -7,7 +7,6 @@ Only here and in the steps is a plaintext touched; what leaves is digests, refs 
 words that people typed beside it have the value taken out.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,21 +14,18 @@ from typing import Protocol
 
 import structlog
 
+from bot.intake.offers import MOST_OFFERED, Offer, masked
+from bot.intake.wording import REMOVED, bounded, facts_of, unasked_of, words_of
 from graph.detect import GENERIC, Detected
 from graph.errors import LocksmithError
 from graph.identify import Identified
-from graph.model import Attributes, Fingerprint, Match, Observation
+from graph.model import Fingerprint, Match, Observation
 from graph.secret_value import SecretValue
 from responders.incident import LeakReport, Person
 
 log = structlog.get_logger()
 
-MAX_CHARACTERS = 200_000  # five times what a Slack message can hold
-MAX_WORDS = 400  # looked up one by one when nothing was detected
 SHORTEST_WORD = 8
-REMOVED = "[value removed]"
-_EDGES = "\"'`“”„,;:()[]{}<>=*_~"
-_WORD = re.compile(r"\S+")
 
 
 class Fingerprinting(Protocol):
@@ -69,10 +65,15 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What intake made of a text; `remark`: what it did not look at, or could not ask ("")."""
+    """
+    What intake made of a text; `remark`: what it did not look at, or could not ask ("").
+
+    `offers`: nothing was surely a secret; these may be one, and the reporter has to choose.
+    """
 
     reports: tuple[LeakReport, ...] = ()
     remark: str = ""
+    offers: tuple[Offer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,12 @@ class Weighed:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
+    """`start` is where it stands in the text; of a decoded value, where the encoded one does."""
+
     value: SecretValue = field(repr=False)
     detector: str
     detector_name: str
+    start: int = 0
 
 
 class Intake:
@@ -131,19 +135,26 @@ class Intake:
         Report each secret in a message.
 
         `vouched`: a person says that there is one; then words that no detector knows are looked
-        up in the index too. Without that only what a detector finds counts.
+        up in the index too, and of several guesses the person has to choose. Without that only
+        what a detector finds counts.
         """
-        kept, remark = _bounded(text)
+        kept, remark = bounded(text)
         found = self._found(kept)
         if not found and vouched:
-            guesses = self._guesses(kept)
-            found = self._indexed_words(kept) or (guesses if len(guesses) == 1 else [])
+            found = self._indexed_words(kept)
+            if not found:
+                return self._guessed(kept, seen, remark)
         return self._taken(found, seen, remark)
 
     def from_value(self, text: str, seen: Seen) -> Taken:
         """Report what somebody handed over as the value; unknown kinds are taken as they are."""
-        kept, remark = _bounded(text)
+        kept, remark = bounded(text)
         found = self._found(kept) or self._indexed_words(kept)
+        alone = len(kept.split()) == 1
+        if not found and not alone:
+            guessed = self._guessed(kept, seen, remark)
+            if guessed.reports or guessed.offers:
+                return guessed
         if not found and kept.strip():
             found = [_Found(SecretValue(kept.strip()), GENERIC, "Unknown credential")]
         return self._taken(found, seen, remark)
@@ -174,7 +185,7 @@ class Intake:
 
     def inside(self, text: SecretValue) -> tuple[SecretValue, ...]:
         """Find the secrets in a stretch of text that a scanner gave for one."""
-        return tuple(each.value for each in self._found(_bounded(text.reveal())[0]))
+        return tuple(each.value for each in self._found(bounded(text.reveal())[0]))
 
     def clean(self, seen: Seen) -> Seen:
         """Take whatever a detector finds out of the words of a report."""
@@ -182,20 +193,33 @@ class Intake:
 
     def holds_secret(self, text: str) -> bool:
         """Tell whether a detector finds anything: for text that was meant as something else."""
-        return bool(self._found(_bounded(text)[0]))
+        return bool(self._found(bounded(text)[0]))
 
     def _found(self, text: str) -> list[_Found]:
         """Take what a detector is sure of, and of its guesses those that are stored somewhere."""
         if not text.strip():
             return []
-        return [
-            _Found(hit.value, hit.detector, hit.detector_name)
-            for hit in self._detect(text)
-            if hit.confidence != "low" or self._is_stored(hit.value)
-        ]
+        return [_found(hit) for hit in self._detect(text) if self._counts(hit)]
 
-    def _guesses(self, text: str) -> list[_Found]:
-        return [_Found(hit.value, hit.detector, hit.detector_name) for hit in self._detect(text)]
+    def _counts(self, hit: Detected) -> bool:
+        return hit.confidence != "low" or self._is_stored(hit.value)
+
+    def _guessed(self, text: str, seen: Seen, remark: str) -> Taken:
+        """Take the only guess that there is; of several, let the reporter choose."""
+        guesses = {hit.value.reveal(): _found(hit) for hit in self._detect(text)}
+        if len(guesses) <= 1:
+            return self._taken(list(guesses.values()), seen, remark)
+        if len(guesses) > MOST_OFFERED:
+            more = f"{len(guesses)} stretches may be a secret; the first {MOST_OFFERED} are shown."
+            remark = f"{remark} {more}".strip()
+        clean = self._scrubbed(seen, list(guesses.values()))
+        lines = "\n" in text.strip()
+        offers = []
+        for plaintext, each in list(guesses.items())[:MOST_OFFERED]:
+            weighed = self._weighed(each, self._fingerprinter.of_leaked(each.value))
+            line = text.count("\n", 0, each.start) + 1 if lines else 0
+            offers.append(Offer(masked(plaintext, line=line), self.report_of(clean, weighed)))
+        return Taken(remark=remark, offers=tuple(offers))
 
     def _is_stored(self, value: SecretValue) -> bool:
         strong = [mark for mark in self._fingerprinter.of_leaked(value) if not mark.weak]
@@ -203,7 +227,7 @@ class Intake:
 
     def _indexed_words(self, text: str) -> list[_Found]:
         """Look up each word: a stored value is a leak whether a detector knows its shape or not."""
-        candidates = [text.strip(), *_words(text)]
+        candidates = [text.strip(), *words_of(text)]
         found = []
         for candidate in dict.fromkeys(candidates):
             if len(candidate) < SHORTEST_WORD:
@@ -252,9 +276,9 @@ class Intake:
             matches=self._index.find(mark for mark in marks if not mark.weak),
             detector=kind.detector,
             detector_name=kind.detector_name,
-            facts=_facts(said) if said is not None else {},
+            facts=facts_of(said) if said is not None else {},
             issued=said is not None and said.credential is not None,
-            unasked=_unasked(said),
+            unasked=unasked_of(said),
         )
 
     def _ask_issuers(self, found: _Found, *, learn: bool) -> Identified | None:
@@ -335,56 +359,14 @@ class Intake:
         )
 
     def _scrub(self, text: str, values: list[SecretValue]) -> str:
-        hidden = [*values, *(each.value for each in self._found(text))]
-        for plaintext in sorted({value.reveal() for value in hidden}, key=len, reverse=True):
+        """Cut out what is found here, encoded as it may be, and the values where they stand."""
+        sure = (each for each in self._detect(text) if self._counts(each)) if text.strip() else ()
+        for hit in sorted(sure, key=lambda each: each.start, reverse=True):
+            text = text[: hit.start] + REMOVED + text[hit.end :]
+        for plaintext in sorted({value.reveal() for value in values}, key=len, reverse=True):
             text = text.replace(plaintext, REMOVED)
         return text
 
 
-def _facts(said: Identified) -> dict[str, str | tuple[str, ...]]:
-    """Keep what the issuer said that is not empty, as words; and the credential's ref."""
-    facts: dict[str, str | tuple[str, ...]] = {}
-    given: Attributes = said.facts
-    for name, fact in given.items():
-        if isinstance(fact, tuple):
-            facts[name] = fact
-        elif fact not in {None, ""}:
-            facts[name] = str(fact).lower() if isinstance(fact, bool) else str(fact)
-    if said.credential is not None:
-        facts["credential"] = said.credential
-    if said.credential is None and said.gaps:
-        facts["not_known"] = tuple(_unasked(said).values())
-    return facts
-
-
-def _unasked(said: Identified | None) -> dict[str, str]:
-    """Say which issuers could not be asked, by source, unless another one knew the value."""
-    if said is None or said.credential is not None:
-        return {}
-    return {
-        gap.source: f"{gap.reason} {gap.do_now} Then report it again.".replace("  ", " ")
-        for gap in said.gaps
-    }
-
-
-def _bounded(text: str) -> tuple[str, str]:
-    if len(text) <= MAX_CHARACTERS:
-        return text, ""
-    remark = (
-        f"Only the first {MAX_CHARACTERS:,} of {len(text):,} characters were searched; "
-        "report the rest in parts if a secret may stand there."
-    )
-    return text[:MAX_CHARACTERS], remark
-
-
-def _words(text: str) -> list[str]:
-    """Split at white space, and once more at `=` and `:`, without the quotes around a value."""
-    words = []
-    for found in list(_WORD.finditer(text))[:MAX_WORDS]:
-        word = found[0].strip(_EDGES)
-        words.append(word)
-        for separator in ("=", ":"):
-            _, split, value = word.partition(separator)
-            if split:
-                words.append(value.strip(_EDGES))
-    return words
+def _found(hit: Detected) -> _Found:
+    return _Found(hit.value, hit.detector, hit.detector_name, hit.start)

@@ -6,12 +6,13 @@ anything decides: `payments/gateway` is the Vault path of that name although `pa
 exists, because whole parts between slashes come before parts of names.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterable
 from difflib import get_close_matches
 from urllib.parse import unquote
 
 from graph.errors import AmbiguousError, NotFoundError
-from graph.model import NodeKind
+from graph.model import Node, NodeKind
 from graph.queries.copies import spread
 from graph.refs import Ref, split_key, with_key
 from graph.snapshot import Snapshot, last_name
@@ -19,6 +20,15 @@ from graph.snapshot import Snapshot, last_name
 _SHOWN = 8
 _LIKE_ENOUGH = 0.6
 _MAX_COMPARED = 20_000  # names; comparing costs about 10 microseconds each
+_WORD = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+# Words that say nothing; and words for any secret, which only decide between equals.
+_FILLER_WORDS = """
+    a an and any at by for from i in is it its may maybe my of on or our perhaps probably some that
+    the thing think this to used was we with
+"""
+_FILLERS = frozenset(_FILLER_WORDS.split())
+_GENERAL_WORDS = "access api auth cred creds credential credentials key pass password secret token"
+_ANY_SECRET = frozenset(_GENERAL_WORDS.split())
 
 
 def resolve(snapshot: Snapshot, text: str, *, kinds: Collection[NodeKind] | None = None) -> Ref:
@@ -44,6 +54,53 @@ def resolve(snapshot: Snapshot, text: str, *, kinds: Collection[NodeKind] | None
         if found:
             raise _ambiguous(text, found)
     raise _not_found(snapshot, text, wanted, kinds)
+
+
+def resolve_words(
+    snapshot: Snapshot, text: str, *, kinds: Collection[NodeKind] | None = None
+) -> Ref:
+    """
+    Return what somebody means by words of their own, such as “the payments token, I think”.
+
+    A part of a ref serves as in `resolve`. Else the thing with most of the words in its name, its
+    fields and its owner is meant; a word like “token” only decides between equals.
+
+    Raises:
+        AmbiguousError: several things fit equally well; they are its candidates.
+        NotFoundError: nothing fits.
+    """
+    try:
+        return resolve(snapshot, text, kinds=kinds)
+    except NotFoundError as nothing:
+        words = [word for word in _WORD.findall(text.lower()) if word not in _FILLERS]
+        telling = [word for word in words if word not in _ANY_SECRET] or words
+        ranked: dict[tuple[int, int], list[Ref]] = {}
+        for node in snapshot.nodes():
+            if kinds is None or node.kind in kinds:
+                said = _said_of(node)
+                score = sum(word in said for word in telling)
+                if score:
+                    whole = sum(word in said for word in words)
+                    ranked.setdefault((score, whole), []).append(node.ref)
+        if not ranked:
+            raise nothing from None
+        found = _origin_first(snapshot, sorted(ranked[max(ranked)]))
+        if len(found) > 1:
+            raise _ambiguous(text, found) from None
+        return with_key(found[0], _field_named(snapshot.node(found[0]), words))
+
+
+def _said_of(node: Node) -> str:
+    keys = node.attributes.get("keys")
+    listed = keys if isinstance(keys, tuple) else ()
+    return " ".join([_plain(node.ref), *listed, str(node.attributes.get("owner") or "")]).lower()
+
+
+def _field_named(node: Node | None, words: list[str]) -> str:
+    """Name the one field that the words mean; "" for none or several."""
+    keys = node.attributes.get("keys") if node else None
+    named = [key for key in keys if key.lower() in words] if isinstance(keys, tuple) else []
+    return named[0] if len(named) == 1 else ""
 
 
 def _fitting(snapshot: Snapshot, wanted: str, kinds: Collection[NodeKind] | None) -> list[Ref]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot.intake.intake import MAX_CHARACTERS
+from bot.intake.wording import MAX_CHARACTERS
 from bot.sandbox.workspace.refusal import Refusal
 from tests.canary.canary import GIVEN
 from tests.scenarios.scene import Scene, incident_in, says

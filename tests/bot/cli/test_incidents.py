@@ -1,6 +1,7 @@
 """Incidents from the shell: report, look, plan, refuse, approve, run, prove; nothing is echoed."""
 
 import base64
+import secrets
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -71,6 +72,39 @@ def test_a_value_that_matches_nothing_still_opens(own: Run, plant: Callable[[], 
     plan = own("plan", incident, "--json").json
     assert plan["playbook"] == "unknown-credential"
     assert value not in shown.out
+
+
+def test_a_report_by_words_finds_what_is_meant_or_lists_what_may_be(own: Run) -> None:
+    incident = reported(own, "--named", "the payments gateway token, I think")
+    case = own("incident", "show", incident, "--json").json
+    assert case["title"].startswith("payments/gateway#token leaked")
+    unclear = own("report", "--named", "something of payments", *RITA)
+    assert unclear.code == 3
+    assert "payments/db" in unclear.err
+    assert "payments/gateway" in unclear.err
+
+
+def test_a_value_as_an_argument_is_refused_and_not_repeated(own: Run, world: World) -> None:
+    for arguments in ((world.leaked_token,), ("--named", world.leaked_token)):
+        ended = own("report", *arguments, *RITA)
+        assert ended.code == 2
+        assert "never given as an argument" in ended.err
+        assert "history" in ended.err
+        assert world.leaked_token not in ended.out + ended.err
+    assert own("incident", "list", "--json").json == []
+
+
+def test_candidates_are_listed_masked_and_one_is_chosen(own: Run) -> None:
+    values = [f"{secrets.token_hex(5)}Qx{secrets.token_hex(7)}Zk" for _ in range(2)]
+    given = "it was one of\n" + "\n".join(values)
+    listed = own("report", "--value-stdin", *RITA, given=given)
+    assert listed.code == 3
+    assert f"2: {values[1][:3]}…{values[1][-2:]} (28 characters" in listed.err
+    assert own("report", "--value-stdin", "--choose", "3", *RITA, given=given).code == 3
+    chosen = reported(own, "--value-stdin", "--choose", "2", given=given)
+    assert reported(own, "--value-stdin", given=values[1]) == chosen
+    assert reported(own, "--value-stdin", given=values[0]) != chosen
+    assert not any(value in listed.out + listed.err for value in values)
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,15 @@
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from bot.intake.intake import MAX_CHARACTERS, Intake, Seen
+from bot.intake.intake import Intake, Seen
+from bot.intake.offers import Offers
 from bot.intake.slack_text import unmarked
+from bot.intake.wording import MAX_CHARACTERS
 from graph.database import Database
 from graph.detect import detect
 from graph.errors import UnavailableError
@@ -40,6 +42,9 @@ class Issuers:
 class World:
     intake: Intake
     issuers: Issuers
+    fingerprinter: Fingerprinter
+    database: Database
+    folder: Path
     token: str
     passphrase: str
 
@@ -70,7 +75,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         identify=issuers.identify,
         clock=lambda: NOW,
     )
-    yield World(intake, issuers, token, passphrase)
+    yield World(intake, issuers, fingerprinter, database, tmp_path, token, passphrase)
     database.close()
 
 
@@ -98,6 +103,50 @@ def test_a_value_handed_over_is_reported_even_if_nobody_knows_it(world: World) -
     assert report.detector_name == "Unknown credential"
     assert report.matches == ()
     assert report.fingerprints
+
+
+def guess() -> str:
+    """Make a value that no detector is sure of."""
+    return f"{secrets.token_hex(5)}Qx{secrets.token_hex(7)}Zk"
+
+
+def test_of_several_guesses_the_reporter_chooses_and_no_value_is_kept(world: World) -> None:
+    first, second = guess(), guess()
+    text = f"one of these:\n{first}\n{second}"
+    seen = Seen(RITA, note=f"I mean {second}")
+    assert world.intake.from_message(text, seen, vouched=False).offers == ()
+    taken = world.intake.from_message(text, seen, vouched=True)
+    assert taken.reports == ()
+    assert [offer.label.split()[0] for offer in taken.offers] == [
+        f"{value[:3]}…{value[-2:]}" for value in (first, second)
+    ]
+    assert "28 characters" in taken.offers[1].label
+    assert "line 3" in taken.offers[1].label
+    assert world.intake.from_value(text, seen).offers == taken.offers
+    digests = {mark.digest for mark in world.fingerprinter.of_leaked(SecretValue(second))}
+    assert digests == {mark.digest for mark in taken.offers[1].report.fingerprints}
+    for value in (first, second):
+        assert value not in repr(taken)
+
+
+def test_what_was_offered_lies_ready_under_a_token_for_a_day(world: World) -> None:
+    values = guess(), guess()
+    taken = world.intake.from_value("either " + " or ".join(values), Seen(RITA))
+    offers = Offers(world.database.engine)
+    kept = offers.keep(taken.offers, now=NOW)
+    assert [one.label for one in kept] == [one.label for one in taken.offers]
+    assert offers.find(kept[1].token, now=NOW) == taken.offers[1].report
+    assert offers.find(kept[1].token, now=NOW + timedelta(days=2)) is None
+    assert offers.find("guessed", now=NOW) is None
+    stored = b"".join(each.read_bytes() for each in world.folder.iterdir())
+    assert not any(value.encode() in stored for value in values)
+    offers.drop(kept[0].token)
+    assert offers.find(kept[1].token, now=NOW) is None
+
+
+def test_a_single_guess_is_taken_and_a_value_alone_is_never_asked_about(world: World) -> None:
+    assert len(world.intake.from_value(f"it is {guess()}", Seen(RITA)).reports) == 1
+    assert len(world.intake.from_value(f"{guess()},{guess()}", Seen(RITA)).reports) == 1
 
 
 def test_an_empty_report_is_no_report(world: World) -> None:

@@ -2,7 +2,7 @@ import pytest
 
 from graph.errors import AmbiguousError, NotFoundError
 from graph.model import Edge, EdgeKind, Node, NodeKind
-from graph.queries.search import resolve
+from graph.queries.search import resolve, resolve_words
 from graph.refs import Ref
 from graph.snapshot import Snapshot
 from tests.graph.demo_graph import GATEWAY, demo_graph, secret, workload
@@ -97,3 +97,23 @@ def test_what_fits_nothing_is_not_found(text: str) -> None:
 
 def test_encoded_names_are_found_by_what_people_read() -> None:
     assert resolve(_graph("vault://m/kv/a/my%20key"), "a/my key") == "vault://m/kv/a/my%20key"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("the payments gateway token, I think", f"{GATEWAY}#token"),
+        ("payments/gateway", GATEWAY),
+        ("gateway of payments", GATEWAY),
+    ],
+)
+def test_words_of_ones_own_find_what_is_meant(text: str, found: str) -> None:
+    assert resolve_words(demo_graph(), text, kinds=SECRETS) == found
+
+
+def test_words_that_fit_several_things_or_none_are_said_to() -> None:
+    with pytest.raises(AmbiguousError) as several:
+        resolve_words(demo_graph(), "something of payments", kinds=SECRETS)
+    assert len(several.value.candidates) > 1
+    with pytest.raises(NotFoundError):
+        resolve_words(demo_graph(), "the zebra thing", kinds=SECRETS)
