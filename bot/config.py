@@ -26,9 +26,11 @@ from pydantic import (
 
 from graph.endpoints import (
     AwsSettings,
+    HttpSettings,
     IssuerSettings,
     KubernetesSettings,
     PostgresSettings,
+    ProviderSettings,
     VaultSettings,
 )
 from graph.errors import BadInputError
@@ -174,6 +176,8 @@ class Config(Section):
     kubernetes: dict[str, KubernetesSettings] = {}
     aws: dict[str, AwsSettings] = {}
     issuers: dict[str, IssuerSettings] = {}
+    providers: dict[str, ProviderSettings] = {}
+    http: HttpSettings = HttpSettings()
     databases: dict[str, PostgresSettings] = {}  # whose passwords are rotated; ours is `database`
     teams: dict[str, TeamSettings] = {}
     owners: tuple[OwnerRule, ...] = ()

@@ -98,7 +98,13 @@ def graph_parts(config: Config) -> GraphParts:
     database = Database(database_url(config))
     database.create_all()
     connections = Connections(
-        config.vault, config.kubernetes, config.issuers, config.databases, aws=config.aws
+        config.vault,
+        config.kubernetes,
+        config.issuers,
+        config.databases,
+        aws=config.aws,
+        providers=config.providers,
+        http=config.http,
     )
     return GraphParts(
         config=config,

@@ -26,9 +26,11 @@ from graph.endpoints import (
     AwsSettings,
     EndpointSettings,
     HttpCall,
+    HttpSettings,
     IssuerSettings,
     KubernetesSettings,
     PostgresSettings,
+    ProviderSettings,
     VaultSettings,
 )
 from graph.errors import AccessDeniedError, BadInputError, NotFoundError, UnavailableError
@@ -43,10 +45,12 @@ __all__ = [
     "AwsSettings",
     "Connections",
     "HttpCall",
+    "HttpSettings",
     "IssuerSettings",
     "KubernetesApi",
     "KubernetesSettings",
     "PostgresSettings",
+    "ProviderSettings",
     "VaultSettings",
     "aws_errors",
     "vault_errors",
@@ -70,12 +74,16 @@ class Connections:
         databases: Mapping[str, PostgresSettings] | None = None,
         *,
         aws: Mapping[str, AwsSettings] | None = None,
+        providers: Mapping[str, ProviderSettings] | None = None,
+        http: HttpSettings | None = None,
     ) -> None:
         self._vaults = dict(vaults)
         self._clusters = dict(clusters)
         self._issuers = dict(issuers)
         self._databases = dict(databases or {})
         self._accounts = dict(aws or {})
+        self._providers = dict(providers or {})
+        self._http = http or HttpSettings()
         self._lock = threading.Lock()
         self._sessions: dict[str, VaultSession] = {}
         self._apis: dict[str, KubernetesApi] = {}
@@ -108,6 +116,15 @@ class Connections:
 
     def issuer(self, name: str) -> IssuerSettings:
         return _named(self._issuers, name, "issuer")
+
+    def provider_url(self, name: str) -> str:
+        """Give the address that is configured for a provider; "" for the public one."""
+        settings = self._providers.get(name)
+        return settings.base_url if settings else ""
+
+    @property
+    def http_hosts(self) -> tuple[str, ...]:
+        return self._http.hosts
 
     def postgres(self, name: str) -> PostgresApi:
         settings = _named(self._databases, name, "databases")
@@ -192,7 +209,13 @@ class Connections:
     def reading_from(self, apis: Mapping[str, KubernetesApi]) -> "Connections":
         """Return the same settings with other clients for the clusters named in `apis`."""
         other = Connections(
-            self._vaults, self._clusters, self._issuers, self._databases, aws=self._accounts
+            self._vaults,
+            self._clusters,
+            self._issuers,
+            self._databases,
+            providers=self._providers,
+            http=self._http,
+            aws=self._accounts,
         )
         other._apis.update(apis)
         return other

@@ -149,3 +149,19 @@ class PostgresSettings(EndpointSettings):
     sslmode: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] = "verify-full"
     ca_cert: str = ""  # empty: the authorities that the system trusts
     vault_connection: str = ""
+
+
+class ProviderSettings(EndpointSettings):
+    """Where a provider of responders/providers is, if not at its public address."""
+
+    base_url: HttpAddress
+
+
+class HttpSettings(EndpointSettings):
+    """
+    Which hosts the step `http_call.send` may call: "api.example.com", "api.example.com:8443".
+
+    No patterns: what is not in the list is refused, whatever a playbook says.
+    """
+
+    hosts: tuple[str, ...] = ()

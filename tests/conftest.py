@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.servers.issuer",
     "tests.servers.openbao",
     "tests.servers.page_receiver",
+    "tests.servers.providers",
     "tests.servers.store_proxy",
     "tests.servers.world",
 ]

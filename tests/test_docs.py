@@ -22,7 +22,13 @@ COLLECTORS = discover(Collector, "graph.collectors")  # type: ignore[type-abstra
 STEPS = discover(Step, "responders.steps")  # type: ignore[type-abstract]
 PAGERS = discover(Pager, "responders.pagers")  # type: ignore[type-abstract]
 # Permissions that are said in words: the row names where they are configured, or who has them.
-CONFIGURED = {"issuer": "`issuers.NAME`", "postgres": "`databases.NAME`", "people": "`people`"}
+CONFIGURED = {
+    "issuer": "`issuers.NAME`",
+    "provider": "`providers.NAME`",
+    "http": "`http.hosts`",
+    "postgres": "`databases.NAME`",
+    "people": "`people`",
+}
 OF_PEOPLE = {"people", "issuer"}
 
 

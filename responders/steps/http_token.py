@@ -45,6 +45,7 @@ from responders.kv_versions import (
     Versions,
     digest,
 )
+from responders.probing import prove_dead
 from responders.step import (
     Fact,
     Receipt,
@@ -58,7 +59,6 @@ from responders.step import (
 
 log = structlog.get_logger()
 
-_PROBES = 2  # in a row: one answer may come from a cache that is about to expire
 _BETWEEN_PROBES = 1.0  # seconds
 _TO_BECOME_VALID = 10.0  # seconds that an issuer may take until a new token works everywhere
 _KINDS = {
@@ -194,45 +194,13 @@ class Revoke(Step[RevokeSettings]):
         secret = KvSecret(settings.secret, context.connections)
         issuer = HttpIssuer(settings.issuer, context.connections)
         leaked = secret.value(settings.field, version=settings.version)
-        answers = []
-        for _ in context.attempts(seconds=_PROBES * 20, every=_BETWEEN_PROBES):
-            answers.append(issuer.probe(leaked))
-            if answers[-1].accepted is not False or len(answers) == _PROBES:
-                break
-        last = answers[-1]
-        if last.accepted is None or (len(answers) < _PROBES and not last.accepted):
-            return Verdict(
-                VerdictKind.UNKNOWN,
-                f"Whether {settings.issuer} still accepts the old token is not known:"
-                f" {last.sentence}.",
-            )
-        if last.accepted:
-            return Verdict(
-                VerdictKind.REFUTED,
-                f"{settings.issuer} still accepts the old token: {last.sentence}.",
-                {"old_value_refused": False},
-            )
-        return self._with_control(settings, context, issuer, leaked)
-
-    def _with_control(
-        self,
-        settings: RevokeSettings,
-        context: StepContext,
-        issuer: HttpIssuer,
-        leaked: SecretValue,
-    ) -> Verdict:
-        """Try the current value as well, where it is another one: it has to be accepted."""
-        current = KvSecret(settings.secret, context.connections).value(settings.field)
-        said = f"{settings.issuer} refused the old token {_PROBES} times in a row"
-        facts: dict[str, Fact] = {"old_value_refused": True, "probes": _PROBES}
-        if digest(current, context.fingerprinter) == digest(leaked, context.fingerprinter):
-            return Verdict(VerdictKind.CONFIRMED, f"{said}.", facts)
-        if issuer.probe(current).accepted:
-            return Verdict(VerdictKind.CONFIRMED, f"{said}, and accepts the current one.", facts)
-        return Verdict(
-            VerdictKind.UNKNOWN,
-            f"{said}, but does not accept the current one either: it may refuse everybody now.",
-            {"do_now": f"Look at {settings.issuer}, then have this step look again."},
+        current = secret.value(settings.field)
+        moved = digest(current, context.fingerprinter) != digest(leaked, context.fingerprinter)
+        return prove_dead(
+            lambda: issuer.probe(leaked),
+            who=settings.issuer,
+            context=context,
+            control=(lambda: issuer.probe(current)) if moved else None,
         )
 
 

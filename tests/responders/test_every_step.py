@@ -15,13 +15,16 @@ import yaml
 
 from graph.connections import (
     Connections,
+    HttpSettings,
     IssuerSettings,
     KubernetesSettings,
     PostgresSettings,
+    ProviderSettings,
     VaultSettings,
 )
 from graph.errors import LocksmithError
 from graph.plugins import discover
+from responders.provider import load_providers
 from responders.step import AnyStep, Receipt, Step, StepSettings, Verdict, VerdictKind
 from tests.responders.steps.parts import Passed, context, proxy
 
@@ -136,6 +139,8 @@ def hostile(address: str, folder: Path) -> Connections:
                 }
             )
         },
+        providers={name: ProviderSettings(base_url=address) for name in load_providers()},
+        http=HttpSettings(hosts=("api.tickets.example", address.rpartition("/")[2])),
     )
 
 

@@ -14,8 +14,10 @@ from bot.sandbox.issuer import Paygate
 from graph.connections import (
     Connections,
     HttpCall,
+    HttpSettings,
     IssuerSettings,
     KubernetesSettings,
+    ProviderSettings,
     VaultSettings,
 )
 from graph.fingerprints import Fingerprinter, generate_key
@@ -92,11 +94,21 @@ class Store:
         token: str = "",
         issuers: Mapping[str, IssuerSettings] | None = None,
         clusters: Mapping[str, KubernetesSettings] | None = None,
+        providers: Mapping[str, str] | None = None,
+        http_hosts: tuple[str, ...] = (),
     ) -> Connections:
         settings = VaultSettings.model_validate(
             {"address": address or self.address, "token": token or self.token}
         )
-        opened = Connections({"main": settings}, clusters or {}, issuers or {})
+        opened = Connections(
+            {"main": settings},
+            clusters or {},
+            issuers or {},
+            providers={
+                name: ProviderSettings(base_url=there) for name, there in (providers or {}).items()
+            },
+            http=HttpSettings(hosts=http_hosts),
+        )
         self.opened.append(opened)
         return opened
 
