@@ -6,8 +6,10 @@ from bot.cli import (  # noqa: F401 - they add their commands
     importing,
     incidents,
     operate,
+    pagers,
     reaching,
     report,
+    triage,
 )
 from bot.cli.app import main
 

@@ -36,6 +36,8 @@ from graph.endpoints import (
 from graph.errors import BadInputError
 from graph.kubernetes.toolbox import Declared
 from responders.approvals import ApprovalPolicy
+from responders.escalation import PagingSettings
+from responders.incident import Severity
 from responders.limits import EngineSettings, Mode
 from responders.severity import DEFAULT_RULES, SeverityRule
 
@@ -108,10 +110,16 @@ class OwnerRule(Section):
 
 
 class PagerEntry(BaseModel):
-    """One configured pager: `kind` names the member of responders/pagers, the rest is its own."""
+    """
+    One configured pager: `kind` names the member of responders/pagers, the rest is its own.
+
+    `tier` 1 is called first; `severities` empty: it is called for every incident.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
     kind: str
+    tier: int = Field(default=1, ge=1)
+    severities: tuple[Severity, ...] = ()
 
 
 class ResponseSettings(Section):
@@ -182,6 +190,7 @@ class Config(Section):
     teams: dict[str, TeamSettings] = {}
     owners: tuple[OwnerRule, ...] = ()
     pagers: dict[str, PagerEntry] = {}
+    paging: PagingSettings = PagingSettings()
     default_owner: str = "team:security"  # paged where no owner is known
     approvals: ApprovalPolicy = ApprovalPolicy(approvers=("team:security",))
     severity: tuple[SeverityRule, ...] = DEFAULT_RULES

@@ -162,7 +162,11 @@ def response_parts(graph: GraphParts, *, resolve: Resolve | None = None) -> Resp
         connections=graph.connections,
         fingerprinter=graph.fingerprinter,
         switchboard=Switchboard(
-            records.journal.pages, _pager_routes(config), installation=config.installation
+            records.journal.pages,
+            pager_routes(config),
+            installation=config.installation,
+            settings=config.paging,
+            default_owner=config.default_owner,
         ),
         settings=EngineSettings(
             mode=config.response.mode,
@@ -226,8 +230,13 @@ def resolver(config: Config, group_members: GroupMembers | None = None) -> Resol
     return resolve
 
 
-def _pager_routes(config: Config) -> list[PagerRoute]:
-    """Make every configured pager; one that teams name reaches those teams only."""
+def pager_routes(config: Config) -> list[PagerRoute]:
+    """
+    Make every configured pager; one that teams name reaches those teams and their members only.
+
+    Raises:
+        BadInputError: a pager is of no known kind, or its settings are wrong.
+    """
     kinds = discover(Pager, "responders.pagers")
     routes = []
     for name, entry in config.pagers.items():
@@ -237,8 +246,17 @@ def _pager_routes(config: Config) -> list[PagerRoute]:
                 f"pagers.{name}.kind is “{entry.kind}”, and there is no such pager.",
                 do_now=f"Use one of: {', '.join(sorted(kinds))}.",
             )
-        owners = {f"team:{team}" for team, its in config.teams.items() if name in its.pagers}
-        routes.append(PagerRoute(name, _pager(name, entry, member), owners=frozenset(owners)))
+        teams = {team: its for team, its in config.teams.items() if name in its.pagers}
+        owners = {f"team:{team}" for team in teams}
+        owners |= {f"person:{member}" for its in teams.values() for member in its.members}
+        route = PagerRoute(
+            name,
+            _pager(name, entry, member),
+            tier=entry.tier,
+            owners=frozenset(owners),
+            severities=frozenset(entry.severities),
+        )
+        routes.append(route)
     return routes
 
 

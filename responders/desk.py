@@ -39,6 +39,7 @@ from responders.records import IncidentRecords
 from responders.reporting import opening_of
 from responders.severity import DEFAULT_RULES, SeverityRule
 from responders.standing import Standing
+from responders.triage import Triage
 
 _log = structlog.get_logger()
 
@@ -62,6 +63,7 @@ class IncidentDesk:
         self._graph = graph
         self._drafting = Drafting(records, graph, planner)
         self._standing = Standing(policy, resolve)
+        self.triage = Triage(records, self._standing, engine.page, now=now)
         self._engine = engine
         self._policy = policy
         self._rules = rules

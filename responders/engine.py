@@ -30,7 +30,7 @@ from responders.limits import EngineSettings
 from responders.records import IncidentRecords
 from responders.runner import StepRunner, Tools, sentence_of
 from responders.step import AnyStep
-from responders.switchboard import Switchboard, owners_to_page
+from responders.switchboard import Switchboard
 
 _log = structlog.get_logger()
 
@@ -170,7 +170,8 @@ class RunEngine:
         return "undone"
 
     def _page_workflow(self, incident_id: str) -> str:
-        for owner in owners_to_page(self._records.case(incident_id), self._default_owner):
+        case = self._records.case(incident_id)
+        for owner in self._switchboard.owners(case, self._default_owner):
             DBOS.run_step({"name": f"page {owner}"}, self._page_owner, incident_id, owner)
         return "paged"
 
@@ -232,6 +233,8 @@ class RunEngine:
             self.page(incident_id, reported_at)
             if state is IncidentState.VERIFIED and close_if_proven(self._records, incident_id):
                 _log.info("incident.closed", incident=incident_id)
+        for incident_id, name in self._switchboard.due():
+            self._start_once(f"page:{incident_id}:{name}", incident_id)
         for incident_id in self._journal.pages.over():
             self.call_off(incident_id)
 

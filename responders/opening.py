@@ -9,16 +9,25 @@ of the room's only SQL; called inside a transaction of `records`.
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, delete, select
 
 from graph.queries.blast_radius import BlastRadius, to_json
 from responders import codec
 from responders.incident import IncidentState, LeakReport, Severity
 from responders.ledger import Transaction
-from responders.tables import IncidentFingerprintRow, IncidentRow, PageRow, SightingRow
+from responders.tables import (
+    AuditEventRow,
+    IncidentFingerprintRow,
+    IncidentRow,
+    PageDueRow,
+    PageRow,
+    SightingRow,
+)
 
+BY_PERSON = "severity"  # the kind of the log's entry where a person said how bad it is
 NAMED_PLACES = 20  # in the log; the sightings hold all
 NOT_BEGUN = frozenset({IncidentState.OPEN, IncidentState.PLANNED, IncidentState.WAITING})
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: nothing that looks like another
@@ -159,7 +168,8 @@ def _learn(transaction: Transaction, incident_id: str, opening: Opening) -> None
     row.state, row.title, row.credential = IncidentState.OPEN, opening.title, opening.credential
     row.detector, row.detector_name = report.detector, report.detector_name
     row.fingerprint_short = row.fingerprint_short or opening.fingerprint_short
-    row.severity, row.severity_reasons = opening.severity, list(opening.severity_reasons)
+    if not _judged_by_person(transaction.session, incident_id, since=row.opened_at):
+        row.severity, row.severity_reasons = opening.severity, list(opening.severity_reasons)
     row.matches = codec.matches_to_json(report.matches)
     row.identity_facts = codec.facts_to_json(report.identity_facts)
     row.blast_radius = to_json(opening.blast_radius)
@@ -170,6 +180,16 @@ def _learn(transaction: Transaction, incident_id: str, opening: Opening) -> None
         f"Now it is known what leaked: {opening.title}.",
         facts={"credential": opening.credential, "because": list(opening.severity_reasons)},
     )
+
+
+def _judged_by_person(session: Session, incident_id: str, *, since: datetime) -> bool:
+    """Whether somebody said how bad it is: then rules do not say otherwise."""
+    said = select(AuditEventRow.sequence).where(
+        AuditEventRow.incident_id == incident_id,
+        AuditEventRow.kind == BY_PERSON,
+        col(AuditEventRow.at) >= since,
+    )
+    return session.exec(said).first() is not None
 
 
 def _reopen(transaction: Transaction, incident_id: str, opening: Opening) -> None:
@@ -186,8 +206,8 @@ def _reopen(transaction: Transaction, incident_id: str, opening: Opening) -> Non
     row.exposed_at, row.reported_at = report.exposed_at or report.seen_at, report.reported_at
     row.contained_at = row.rotated_at = row.proven_dead_at = None
     transaction.session.add(row)
-    for page in transaction.session.exec(select(PageRow).where(PageRow.incident_id == incident_id)):
-        transaction.session.delete(page)  # they are paged anew; the audit log keeps the old ones
+    for table in (PageRow, PageDueRow):  # they are paged anew; the audit log keeps the old ones
+        transaction.session.execute(delete(table).where(col(table.incident_id) == incident_id))
     transaction.log(
         incident_id,
         "reopened",

@@ -32,10 +32,17 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class PageReceipt:
-    """`confirmed`: the other side took the page. `sentence` says who did, or why not."""
+    """
+    `confirmed`: the other side took the page. `sentence` says who did, or why not.
+
+    `final`: the same page would be refused again, so it is not repeated. `retry_after`: the
+    seconds that the other side asked us to wait.
+    """
 
     confirmed: bool
     sentence: str
+    final: bool = False
+    retry_after: float | None = None
 
 
 class PagerSettings(BaseModel):
@@ -59,6 +66,15 @@ class Pager(ABC, Generic[SettingsT]):
     @abstractmethod
     def page(self, page: Page) -> PageReceipt:
         """Reach the owner; idempotent under `page.key`."""
+
+    @property
+    def acknowledges(self) -> bool:
+        """Whether the other side has a word for “somebody works on it”."""
+        return False
+
+    def acknowledge(self, page: Page) -> PageReceipt:
+        """Say that somebody works on it, so that nobody else is called; see `acknowledges`."""
+        return PageReceipt(confirmed=True, sentence="There is nothing to acknowledge.")
 
     @abstractmethod
     def resolve(self, page: Page) -> PageReceipt:

@@ -1,14 +1,41 @@
 """
-Pages as rows: whom we mean to reach, through what, and whether it was taken.
+Pages as rows: whom we mean to reach, through what, whether it was taken, and what is due when.
 
-Part of the room's only SQL. Which pager comes first is `switchboard.py`'s.
+Part of the room's only SQL. Which pager comes first is `switchboard.py`'s, and when something is
+tried again `escalation.py`'s.
 """
 
-from sqlmodel import col, select
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
-from responders.ledger import Ledger
+from sqlmodel import Session, col, func, select
+
+from responders.escalation import ACKNOWLEDGED
+from responders.ledger import Ledger, Transaction
 from responders.pager import PageReceipt
-from responders.tables import IncidentRow, PageRow
+from responders.tables import AuditEventRow, IncidentRow, PageDueRow, PageRow
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """How it stands with one pager for one owner."""
+
+    confirmed: bool = False
+    resolved: bool = False
+    acknowledged: bool = False
+    final: bool = False
+    tries: int = 0
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerLine:
+    """How far the call for one owner has escalated; `due_at`: when it goes on by itself."""
+
+    tier: int = 0
+    due_at: datetime | None = None
+    told: bool = False
 
 
 class PageBook:
@@ -16,6 +43,33 @@ class PageBook:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+
+    @property
+    def now(self) -> datetime:
+        return self._ledger.now()
+
+    def lines(self, incident_id: str, owner: str) -> tuple[OwnerLine, Mapping[str, Line]]:
+        """Return the owner's line and one line per pager that was meant to reach this owner."""
+        pages = select(PageRow).where(PageRow.incident_id == incident_id, PageRow.owner == owner)
+        due = select(PageDueRow).where(
+            PageDueRow.incident_id == incident_id, PageDueRow.owner == owner
+        )
+        with self._ledger.reading() as session:
+            rows = {row.pager: row for row in session.exec(pages).all()}
+            dues = {row.pager: row for row in session.exec(due).all()}
+        found = {
+            pager: Line(
+                confirmed=bool(rows[pager].confirmed) if pager in rows else False,
+                resolved=rows[pager].resolved if pager in rows else False,
+                acknowledged=dues[pager].acknowledged if pager in dues else False,
+                final=dues[pager].final if pager in dues else False,
+                tries=dues[pager].tries if pager in dues else 0,
+                due_at=dues[pager].due_at if pager in dues else None,
+            )
+            for pager in {*rows, *dues} - {""}
+        }
+        own = dues.get("")
+        return OwnerLine(own.tier, own.due_at, own.told) if own else OwnerLine(), found
 
     def begin(self, incident_id: str, owner: str, pager: str) -> PageReceipt | None:
         """Commit the intent; return the receipt instead where this page was taken already."""
@@ -28,6 +82,7 @@ class PageBook:
             )
             row.at = transaction.now
             transaction.session.add(row)
+            _due(transaction, incident_id, owner, pager)
             transaction.incident(incident_id)
             transaction.log(
                 incident_id,
@@ -37,12 +92,24 @@ class PageBook:
             )
             return None
 
-    def received(self, incident_id: str, owner: str, pager: str, receipt: PageReceipt) -> None:
+    def received(
+        self,
+        incident_id: str,
+        owner: str,
+        pager: str,
+        receipt: PageReceipt,
+        *,
+        due_at: datetime | None = None,
+    ) -> None:
+        """Keep what the pager said; `due_at`: when it is tried again."""
         with self._ledger.transaction() as transaction:
             row = transaction.session.get_one(PageRow, (incident_id, owner, pager))
             row.confirmed, row.sentence = receipt.confirmed, receipt.sentence
             row.at = transaction.now
             transaction.session.add(row)
+            due = _due(transaction, incident_id, owner, pager)
+            due.due_at, due.final = due_at, receipt.final
+            due.tries = 0 if receipt.confirmed else due.tries + 1
             transaction.incident(incident_id)
             transaction.log(
                 incident_id,
@@ -52,8 +119,12 @@ class PageBook:
             )
 
     def nobody(self, incident_id: str, owner: str) -> None:
-        """Note that every tier failed for `owner`."""
+        """Note, once until somebody is reached, that every tier failed for `owner`."""
         with self._ledger.transaction() as transaction:
+            due = _due(transaction, incident_id, owner, "")
+            if due.told:
+                return
+            due.told = True
             transaction.incident(incident_id)
             transaction.log(
                 incident_id,
@@ -62,21 +133,78 @@ class PageBook:
                 facts={"owner": owner},
             )
 
-    def to_resolve(self, incident_id: str) -> tuple[tuple[str, str], ...]:
-        """Return (owner, pager) of the pages that were taken and not yet called off."""
-        query = select(PageRow).where(
-            PageRow.incident_id == incident_id,
-            col(PageRow.confirmed).is_(True),
-            col(PageRow.resolved).is_(False),
-        )
-        with self._ledger.reading() as session:
-            return tuple((row.owner, row.pager) for row in session.exec(query).all())
+    def reached(
+        self, incident_id: str, owner: str, *, tier: int, due_at: datetime | None, because: str = ""
+    ) -> None:
+        """Note how far the call has gone and when it goes on; `because` tells people of it."""
+        with self._ledger.transaction() as transaction:
+            due = _due(transaction, incident_id, owner, "")
+            due.tier, due.due_at, due.told = tier, due_at, False
+            if because:
+                transaction.incident(incident_id)
+                facts = {"owner": owner, "tier": tier}
+                transaction.log(incident_id, "escalated", because, facts=facts)
 
-    def resolved(self, incident_id: str, owner: str, pager: str, receipt: PageReceipt) -> None:
+    def quiet(self, incident_id: str, owner: str, before: datetime) -> None:
+        """Forget what was due `before`: this round has dealt with it."""
+        query = select(PageDueRow).where(
+            PageDueRow.incident_id == incident_id,
+            PageDueRow.owner == owner,
+            col(PageDueRow.due_at) <= before,
+        )
+        with self._ledger.transaction() as transaction:
+            for row in transaction.session.exec(query).all():
+                row.due_at = None
+                transaction.session.add(row)
+
+    def tells(self, incident_id: str, owner: str, pager: str, what: str) -> None:
+        """Commit the intent to tell a pager that somebody works on it, or that it is over."""
+        with self._ledger.transaction() as transaction:
+            transaction.incident(incident_id)
+            sentence = f"Tells {pager} that {what}."
+            facts = {"owner": owner, "pager": pager}
+            transaction.log(incident_id, "intent", sentence, facts=facts)
+
+    def acknowledged(
+        self,
+        incident_id: str,
+        owner: str,
+        pager: str,
+        receipt: PageReceipt | None,
+        *,
+        due_at: datetime | None = None,
+    ) -> None:
+        """Keep that a pager knows of it; `receipt` None: it has no word for that."""
+        with self._ledger.transaction() as transaction:
+            due = _due(transaction, incident_id, owner, pager)
+            known = receipt is None or receipt.confirmed
+            due.acknowledged = known or due_at is None
+            due.due_at, due.tries = due_at, 0 if known else due.tries + 1
+            if receipt is None:
+                return
+            transaction.incident(incident_id)
+            transaction.log(
+                incident_id,
+                "page_acknowledged" if receipt.confirmed else "page_not_acknowledged",
+                receipt.sentence,
+                facts={"owner": owner, "pager": pager},
+            )
+
+    def resolved(
+        self,
+        incident_id: str,
+        owner: str,
+        pager: str,
+        receipt: PageReceipt,
+        *,
+        due_at: datetime | None = None,
+    ) -> None:
         with self._ledger.transaction() as transaction:
             row = transaction.session.get_one(PageRow, (incident_id, owner, pager))
             row.resolved = receipt.confirmed
             transaction.session.add(row)
+            due = _due(transaction, incident_id, owner, pager)
+            due.due_at, due.tries = due_at, 0 if receipt.confirmed else due.tries + 1
             transaction.incident(incident_id)
             transaction.log(
                 incident_id,
@@ -84,6 +212,12 @@ class PageBook:
                 receipt.sentence,
                 facts={"owner": owner, "pager": pager},
             )
+
+    def owners(self, incident_id: str) -> tuple[str, ...]:
+        """Name everybody whom a page was meant for."""
+        query = select(PageRow.owner).where(PageRow.incident_id == incident_id).distinct()
+        with self._ledger.reading() as session:
+            return tuple(sorted(session.exec(query).all()))
 
     def over(self) -> tuple[str, ...]:
         """Return the incidents that are over while a page of theirs is still open."""
@@ -99,3 +233,41 @@ class PageBook:
         )
         with self._ledger.reading() as session:
             return tuple(session.exec(query).all())
+
+    def due(self) -> tuple[tuple[str, str], ...]:
+        """Return (incident, name of the round) of what must be done now; cheap."""
+        with self._ledger.reading() as session:
+            return (*_timed(session, self.now), *_to_acknowledge(session))
+
+
+def _timed(session: Session, now: datetime) -> list[tuple[str, str]]:
+    query = (
+        select(PageDueRow.incident_id, func.min(PageDueRow.due_at))
+        .where(col(PageDueRow.due_at) <= now)
+        .group_by(col(PageDueRow.incident_id))
+    )
+    found = session.exec(query).all()
+    return [(incident_id, f"{due_at.timestamp():.6f}") for incident_id, due_at in found if due_at]
+
+
+def _to_acknowledge(session: Session) -> list[tuple[str, str]]:
+    query = (
+        select(PageDueRow.incident_id, func.max(AuditEventRow.sequence))
+        .join(AuditEventRow, col(AuditEventRow.incident_id) == col(PageDueRow.incident_id))
+        .where(
+            col(PageDueRow.acknowledged).is_(False),
+            col(PageDueRow.pager) != "",
+            AuditEventRow.kind == ACKNOWLEDGED,
+            col(AuditEventRow.at) >= col(PageDueRow.since),
+        )
+        .group_by(col(PageDueRow.incident_id))
+    )
+    return [(incident_id, f"acknowledged-{said}") for incident_id, said in session.exec(query)]
+
+
+def _due(transaction: Transaction, incident_id: str, owner: str, pager: str) -> PageDueRow:
+    row = transaction.session.get(PageDueRow, (incident_id, owner, pager))
+    if row is None:
+        row = PageDueRow(incident_id=incident_id, owner=owner, pager=pager, since=transaction.now)
+    transaction.session.add(row)
+    return row

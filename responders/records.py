@@ -21,6 +21,7 @@ from graph.queries.blast_radius import BlastRadius, to_json
 from responders import codec
 from responders.audit import AuditChain, AuditVerdict, Checkpoint
 from responders.ballot import Ballot, void_requests
+from responders.escalation import ACKNOWLEDGED
 from responders.incident import (
     OPEN_STATES,
     Case,
@@ -28,11 +29,12 @@ from responders.incident import (
     LeakReport,
     Person,
     Plan,
+    Severity,
     StepState,
 )
 from responders.journal import Journal
 from responders.ledger import Ledger, Transaction
-from responders.opening import Opened, Opening, free_identities, open_or_join
+from responders.opening import BY_PERSON, Opened, Opening, free_identities, open_or_join
 from responders.reading import find_id, read_case
 from responders.tables import (
     IncidentRow,
@@ -201,6 +203,26 @@ class IncidentRecords:
                     facts={"where": [row.where for row in rows]},
                 )
             return len(rows)
+
+    def acknowledge(self, incident_id: str, person: Person) -> None:
+        """Note that this person works on it; what that means for pagers is `escalation.py`'s."""
+        with self.ledger.transaction() as transaction:
+            transaction.incident(incident_id)
+            sentence = f"{person.name or person.identity} works on it."
+            transaction.log(incident_id, ACKNOWLEDGED, sentence, actor=person)
+
+    def change_severity(
+        self, incident_id: str, person: Person, severity: Severity, reason: str, *, raised: bool
+    ) -> None:
+        """Keep how bad this person says it is, before what the rules said."""
+        with self.ledger.transaction() as transaction:
+            row = transaction.incident(incident_id)
+            way = "raised" if raised else "lowered"
+            said = f"{way} from {row.severity} by {person.name or person.identity}: {reason}"
+            facts = {"from": row.severity, "to": severity, "reason": reason}
+            row.severity, row.severity_reasons = severity, [said, *row.severity_reasons]
+            sentence = f"Severity {severity}, {said}"
+            transaction.log(incident_id, BY_PERSON, sentence, actor=person, facts=facts)
 
     def close(
         self,

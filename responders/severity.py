@@ -96,6 +96,10 @@ class SeverityFacts:
     named: bool = False  # the reporter named the secret instead of giving the value
 
 
+def is_worse(one: Severity, other: Severity) -> bool:
+    return _RANK[one] > _RANK[other]
+
+
 def assess(rules: Sequence[SeverityRule], facts: SeverityFacts) -> tuple[Severity, tuple[str, ...]]:
     """Return the severity and the reasons for it, the weightiest first."""
     holding = sorted(

@@ -156,6 +156,28 @@ class PageRow(SQLModel, table=True):
     resolved: bool = False
 
 
+class PageDueRow(SQLModel, table=True):
+    """
+    What is still to be done about a page, and when; `pager` "" is the owner's own line.
+
+    `final`: the pager would refuse it again. `tier` and `told` belong to the owner's line: how far
+    the call has escalated, and whether it was said that nobody was paged.
+    """
+
+    __tablename__ = "page_due"
+
+    incident_id: str = Field(primary_key=True, foreign_key="incident.id")
+    owner: str = Field(primary_key=True)
+    pager: str = Field(primary_key=True)
+    since: datetime = Field(sa_type=UtcDateTime)
+    due_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
+    tries: int = 0
+    final: bool = False
+    acknowledged: bool = False
+    tier: int = 0
+    told: bool = False
+
+
 class AuditEventRow(SQLModel, table=True):
     """A sealed entry; see `audit.py`. The application only ever inserts here."""
 

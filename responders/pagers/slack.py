@@ -4,7 +4,8 @@ Pages by mentioning a user or a user group in a Slack channel, or by a direct me
 A mention is the weakest pager there is (it does not ring), so it serves as the first, friendly
 tier, and where nothing else is configured. Confirmed means: Slack stored the message. Slack has no
 idempotency key, and the SDK's default retry posts twice when an answer gets lost, so nothing is
-retried here; a page whose answer got lost is "not confirmed", and the next route is tried.
+retried here; a page whose answer got lost is "not confirmed" and not posted again: the next route
+is tried. What Slack refused for now (429, 5xx) is posted again later.
 
 Example::
 
@@ -25,11 +26,14 @@ from pydantic import ConfigDict, Field, SecretStr, model_validator
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from responders.page_post import refused
 from responders.pager import Page, Pager, PageReceipt, PagerSettings
 
 log = structlog.get_logger()
 
 _ICONS = {"critical": ":rotating_light:", "error": ":rotating_light:", "warning": ":warning:"}
+_LATER = frozenset({"ratelimited", "internal_error", "service_unavailable", "fatal_error"})
+_LATER_STATUSES = frozenset({429, 500, 502, 503, 504})
 _LONGEST = 3000  # characters; Slack cuts a section's text there
 
 
@@ -94,9 +98,12 @@ class SlackPager(Pager[SlackPagerSettings]):
                 unfurl_media=False,
             )
         except SlackApiError as error:
-            return _refused(page, f"Slack refused the page: {_word(error)}.")
+            word, status = _word(error), getattr(error.response, "status_code", 200)
+            later = word in _LATER or status in _LATER_STATUSES
+            return refused(page, self.name, f"Slack refused the page: {word}.", final=not later)
         except (SlackClientError, OSError, http.client.HTTPException):
-            return _refused(page, "Slack did not answer; whether the page arrived is not known.")
+            words = "Slack did not answer; whether the page arrived is not known."
+            return refused(page, self.name, words, final=True)
         log.info("page.taken", pager=self.name, owner=page.owner)
         return PageReceipt(confirmed=True, sentence=f"Slack took the page for {where}.")
 
@@ -111,8 +118,3 @@ def _word(error: SlackApiError) -> str:
     answer = error.response
     word = answer.get("error") if hasattr(answer, "get") else None
     return word if isinstance(word, str) and word.isidentifier() else "an unexpected answer"
-
-
-def _refused(page: Page, sentence: str) -> PageReceipt:
-    log.warning("page.refused", pager="slack", owner=page.owner, why=sentence)
-    return PageReceipt(confirmed=False, sentence=sentence)

@@ -1,40 +1,41 @@
 """
-Pages over any system that takes a signed JSON POST.
+Pages over any system that takes a JSON POST: your own receiver, and some on-call products by name.
 
-The page is confirmed by a 2xx answer and by nothing else; redirects are not followed, because the
-signed page would then go where nobody configured it to. The receiver checks
-`X-Locksmith-Signature: sha256=HEX`, the HMAC-SHA256 under the shared secret over "TIMESTAMP.BODY"
-with `X-Locksmith-Timestamp` (Unix seconds), and refuses old timestamps. `Idempotency-Key` is the
-page's key, so that a repeat rings nobody twice.
+`preset` gives the body its form: `generic` (ours), `grafana` (Grafana IRM and OnCall, formatted
+webhook), `incident_io` (HTTP alert source), `jira_service_management` (integration events). With
+`template` you give a body of your own. The page is confirmed by a 2xx answer and nothing else.
+
+With `secret` the page is signed: `X-Locksmith-Signature: sha256=HEX`, the HMAC-SHA256 under the
+shared secret over "TIMESTAMP.BODY" with `X-Locksmith-Timestamp` (Unix seconds); the receiver
+checks both and refuses old timestamps. `Idempotency-Key` is the page's key, so that a repeat rings
+nobody twice. `token` becomes the Authorization header in the form that the preset's system wants.
 
 Example::
 
     kind: webhook
-    url: https://oncall.example.com/hooks/locksmith
-    secret: shared-with-the-receiver
-    headers: {X-Team: payments}
+    preset: jira_service_management
+    url: https://api.atlassian.com/jsm/ops/integration/v2/alerts
+    token: the-api-key-of-the-integration
 
 Source: https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries (HMAC over
-the raw body), https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/.
+the raw body), https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/; the
+forms of the presets are in `responders/page_templates.py`.
 """
 
 import hashlib
 import hmac
 import time
 from collections.abc import Mapping
-from typing import ClassVar, Self
-from urllib.parse import urlsplit
+from typing import Any, ClassVar, Literal, Self
 
-import httpx
 import orjson
-import structlog
 from pydantic import ConfigDict, Field, SecretStr, model_validator
 
+from responders.page_post import is_private_enough, post_page
+from responders.page_templates import PRESETS, body_of, unknown_placeholders, url_of
 from responders.pager import Page, Pager, PageReceipt, PagerSettings
 
-log = structlog.get_logger()
-
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_TOKEN_SCHEMES = {"jira_service_management": "GenieKey"}
 
 
 class WebhookSettings(PagerSettings):
@@ -43,16 +44,20 @@ class WebhookSettings(PagerSettings):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     url: str = Field(pattern=r"^https?://[^\s/]+")
+    preset: Literal["generic", "grafana", "incident_io", "jira_service_management"] = "generic"
+    template: Mapping[str, Any] | None = None
+    token: SecretStr | None = None
     secret: SecretStr | None = None
     headers: Mapping[str, SecretStr] = Field(default_factory=dict)
     timeout: float = Field(default=10.0, gt=0, le=60)
     allow_http: bool = False
 
     @model_validator(mode="after")
-    def _encrypted(self) -> Self:
-        parts = urlsplit(self.url)
-        if parts.scheme == "http" and not self.allow_http and parts.hostname not in _LOOPBACK:
+    def _usable(self) -> Self:
+        if not is_private_enough(self.url, allow_http=self.allow_http):
             raise ValueError("a webhook over plain http needs `allow_http: true`")
+        if wrong := unknown_placeholders(self.template or {}):
+            raise ValueError(f"template: a page has no {{{wrong[0]}}}")
         return self
 
 
@@ -65,35 +70,36 @@ class WebhookPager(Pager[WebhookSettings]):
     def page(self, page: Page) -> PageReceipt:
         return self._send(page, "trigger")
 
+    @property
+    def acknowledges(self) -> bool:
+        known = PRESETS[self.settings.preset].bodies
+        return self.settings.template is not None or "acknowledge" in known
+
+    def acknowledge(self, page: Page) -> PageReceipt:
+        return self._send(page, "acknowledge")
+
     def resolve(self, page: Page) -> PageReceipt:
         return self._send(page, "resolve")
 
     def _send(self, page: Page, action: str) -> PageReceipt:
-        host = urlsplit(self.settings.url).hostname or "the webhook"
-        body = _body(page, action)
-        try:
-            answer = httpx.post(
-                self.settings.url,
-                content=body,
-                headers=self._headers(page, action, body),
-                timeout=self.settings.timeout,
-                follow_redirects=False,
-            )
-        except httpx.TimeoutException:
-            return _refused(page, f"{host} did not answer within {self.settings.timeout:g} s.")
-        except (httpx.HTTPError, httpx.InvalidURL):
-            return _refused(page, f"{host} could not be reached.")
-        if answer.is_success:
-            log.info("page.taken", pager=self.name, owner=page.owner, status=answer.status_code)
-            return PageReceipt(confirmed=True, sentence=f"{host} took the page.")
-        if answer.is_redirect:
-            return _refused(page, f"{host} wants to send the page elsewhere; that is not followed.")
-        return _refused(page, f"{host} answered {answer.status_code}.")
+        preset = PRESETS[self.settings.preset]
+        body = orjson.dumps(body_of(preset, self.settings.template, page, action))
+        return post_page(
+            url_of(preset, self.settings.url, page, action),
+            body,
+            self._headers(page, action, body),
+            page=page,
+            timeout=self.settings.timeout,
+            kind=self.name,
+        )
 
     def _headers(self, page: Page, action: str, body: bytes) -> dict[str, str]:
         key = page.key if action == "trigger" else f"{page.key}:{action}"
         headers = {name: value.get_secret_value() for name, value in self.settings.headers.items()}
         headers |= {"Content-Type": "application/json", "Idempotency-Key": key}
+        if self.settings.token is not None:
+            scheme = _TOKEN_SCHEMES.get(self.settings.preset, "Bearer")
+            headers["Authorization"] = f"{scheme} {self.settings.token.get_secret_value()}"
         if self.settings.secret is not None:
             stamp = str(int(time.time()))
             secret = self.settings.secret.get_secret_value().encode()
@@ -101,23 +107,3 @@ class WebhookPager(Pager[WebhookSettings]):
             headers["X-Locksmith-Timestamp"] = stamp
             headers["X-Locksmith-Signature"] = f"sha256={signed}"
         return headers
-
-
-def _body(page: Page, action: str) -> bytes:
-    return orjson.dumps(
-        {
-            "action": action,
-            "key": page.key,
-            "incident_id": page.incident_id,
-            "owner": page.owner,
-            "severity": page.severity,
-            "summary": page.summary,
-            "details": dict(page.details),
-            "link": page.link,
-        }
-    )
-
-
-def _refused(page: Page, sentence: str) -> PageReceipt:
-    log.warning("page.refused", pager="webhook", owner=page.owner, why=sentence)
-    return PageReceipt(confirmed=False, sentence=sentence)

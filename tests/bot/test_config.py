@@ -6,6 +6,7 @@ import pytest
 
 from bot.config import Config, data_folder, database_url, load
 from bot.keys import installation_keys
+from bot.wiring import pager_routes
 from graph.errors import BadInputError
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.yaml"
@@ -26,13 +27,16 @@ def test_the_example_is_valid_once_its_secret_files_exist(tmp_path: Path) -> Non
         "staging-secret-id",
         "paygate-admin",
         "pager-secret",
+        "payments-routing-key",
+        "smtp-password",
         "orders-admin",
         "github-hook",
     ):
-        (tmp_path / name).write_text("x" * 64)
+        (tmp_path / name).write_text("x" * (32 if "routing" in name else 64))
     config = load(write(tmp_path, text), environ={})
     assert config.slack.bot_token is not None
     assert config.slack.bot_token.get_secret_value() == "x" * 64
+    assert [route.tier for route in pager_routes(config)] == [1, 2, 1]
     assert config.vault["staging"].auth == "approle"
     assert config.web.hooks["github"].secret.get_secret_value() == "x" * 64
 

@@ -62,7 +62,7 @@ def _plain(value: object) -> object:
         case Enum():
             return value.value
         case Mapping():
-            return {key: _plain(inner) for key, inner in value.items() if inner is not None}
+            return {_plain(key): _plain(inner) for key, inner in value.items() if inner is not None}
         case str() | int() | float() | bool() | None:
             return value
         case Sequence():

@@ -1,0 +1,40 @@
+"""`incident ack` and `incident severity`: what people say of an incident before anything runs."""
+
+from typing import Annotated
+
+import typer
+
+from bot.cli.ask import AsJson
+from bot.cli.incidents import AsPerson, IncidentArgument, acting, incidents, response
+from bot.cli.output import print_json, say
+from responders.export import as_json as case_as_json
+from responders.incident import Severity
+
+
+@incidents.command("ack")
+def ack_command(context: typer.Context, incident: IncidentArgument, person: AsPerson = "") -> None:
+    """Take an incident on: nobody further is called, and the pagers learn of it."""
+    who = acting(person)
+    with response(context, launch=True) as parts:
+        case = parts.desk.triage.acknowledge(parts.desk.find_id(incident), who)
+    say(f"{case.id} is yours. {case.next_action}")
+
+
+@incidents.command("severity")
+def severity_command(
+    context: typer.Context,
+    incident: IncidentArgument,
+    level: Annotated[Severity, typer.Argument(help="critical, high, medium or low.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why. Required.")],
+    person: AsPerson = "",
+    as_json: AsJson = False,
+) -> None:
+    """Raise or lower the severity, with a reason. To lower it is for approvers."""
+    who = acting(person)
+    with response(context, launch=True) as parts:
+        incident_id = parts.desk.find_id(incident)
+        case = parts.desk.triage.change_severity(incident_id, who, level, reason)
+    if as_json:
+        print_json(case_as_json(case))
+        return
+    say(f"{case.id} is {case.severity}: {'; '.join(case.severity_reasons)}")
