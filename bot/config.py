@@ -19,6 +19,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PositiveFloat,
     SecretStr,
     ValidationError,
     field_validator,
@@ -85,13 +86,29 @@ class FingerprintSettings(Section):
 
 
 class SlackSettings(Section):
-    """`security_channel` is a name or an id; `scan_messages`: look at messages where the bot is."""
+    """
+    `security_channel` is a name or an id; `scan_messages`: look at messages where the bot is.
+
+    `admin_user_token`: a user token (xoxp-) of a workspace admin with chat:write. With it Locksmith
+    deletes messages that hold a secret; without it, it asks their authors.
+    """
 
     bot_token: SecretStr | None = None
     app_token: SecretStr | None = None
     base_url: str = "https://slack.com/api/"
+    admin_user_token: SecretStr | None = None
     security_channel: str = "security"
     scan_messages: bool = True
+
+
+class SpillSettings(Section):
+    """
+    When the author of a message that holds a secret is reminded to delete it.
+
+    At the last moment the security channel is told too. Empty: nobody is reminded.
+    """
+
+    remind_after_minutes: tuple[PositiveFloat, ...] = (5, 15)
 
 
 class TeamSettings(Section):
@@ -180,6 +197,7 @@ class Config(Section):
     database: DatabaseSettings = DatabaseSettings()
     fingerprint: FingerprintSettings = FingerprintSettings()
     slack: SlackSettings = SlackSettings()
+    spill: SpillSettings = SpillSettings()
     vault: dict[str, VaultSettings] = {}
     kubernetes: dict[str, KubernetesSettings] = {}
     aws: dict[str, AwsSettings] = {}

@@ -32,6 +32,9 @@ from bot.rows import changed, insert_once, reading, writing
 log = structlog.get_logger()
 
 HELD, WAITING, LEASED, DONE, FAILED = "held", "waiting", "leased", "done", "failed"
+LATER = "later"  # put for a moment to come: a reminder, a choice that lapses
+PENDING = (HELD, WAITING, LEASED)
+TAKEN_FROM = (*PENDING, LATER)
 HOLD_SECONDS = 2.0  # a listener that has not spoken by then died between commit and hand-over
 NONCE_BYTES = 12
 
@@ -113,12 +116,14 @@ class Inbox:
         name: str,
         urgent: bool = False,
         held: bool = False,
+        after_seconds: float = 0.0,
     ) -> str:
         """
         Commit one payload and return its key; "" if it is there already (nothing was changed).
 
         `key` "" means that Slack gave none: then the payload's own keyed digest is the key.
-        `held` keeps it from the worker until `release`, or until HOLD_SECONDS have passed.
+        `held` keeps it from the worker until `release`, or until HOLD_SECONDS have passed. With
+        `after_seconds` it falls due by then, whichever process runs at that time.
         """
         content = orjson.dumps(payload)
         key = key or "digest:" + hmac.new(self._key, content, hashlib.sha256).hexdigest()
@@ -129,9 +134,9 @@ class Inbox:
             "name": name,
             "urgent": urgent,
             "payload": self._seal(key, content),
-            "state": HELD if held else WAITING,
+            "state": HELD if held else LATER if after_seconds else WAITING,
             "received_at": now,
-            "due_at": now + HOLD_SECONDS if held else now,
+            "due_at": now + (HOLD_SECONDS if held else after_seconds),
             "attempts": 0,
             "taken_by": "",
         }
@@ -156,15 +161,22 @@ class Inbox:
         self.wake()
 
     def discard(self, key: str) -> None:
-        """Drop a held entry that did not pass validation; it stays known, its payload goes."""
+        """Drop an entry that is held or due later; it stays known, its payload goes."""
         self._set(key, {"state": DONE, "payload": None, "done_at": self._now()})
+
+    def peek(self, key: str) -> Entry | None:
+        """Read what was put for later, before its time; None where it is over or worked."""
+        with reading(self._engine) as session:
+            query = select(InboxRow).where(InboxRow.key == key, InboxRow.state == LATER)
+            row = session.exec(query).first()
+        return None if row is None or row.payload is None else self._entry(row)
 
     def take(self, *, lease_seconds: float = 60) -> Entry | None:
         """Take the next entry that is due, urgent ones first; None if there is none."""
         now = self._now()
         table = InboxRow
         due = (
-            col(table.state).in_((HELD, WAITING, LEASED)),
+            col(table.state).in_(TAKEN_FROM),
             col(table.due_at) <= now,
         )
         if not self._anything(due):
@@ -207,19 +219,16 @@ class Inbox:
         """Sleep until something arrives in this process, falls due, or the time is over."""
         with reading(self._engine) as session:
             first = select(func.min(InboxRow.due_at))
-            due: float | None = session.exec(
-                first.where(col(InboxRow.state).in_((HELD, WAITING, LEASED)))
-            ).one()
+            due: float | None = session.exec(first.where(col(InboxRow.state).in_(TAKEN_FROM))).one()
         left = timeout_seconds if due is None else min(timeout_seconds, due - self._now())
         with self._arrived:
             self._arrived.wait(max(left, 0.02))
 
     def waiting(self) -> int:
-        """Count what is not worked yet, leased entries included."""
+        """Count what is not worked yet, leased entries included, and not what is due later."""
         with reading(self._engine) as session:
             count = select(func.count()).select_from(InboxRow)
-            open_states = (HELD, WAITING, LEASED)
-            return session.exec(count.where(col(InboxRow.state).in_(open_states))).one()
+            return session.exec(count.where(col(InboxRow.state).in_(PENDING))).one()
 
     def forget(self, *, older_than: timedelta) -> int:
         """Delete finished rows from before Slack's last possible redelivery (24 h)."""
@@ -272,7 +281,7 @@ class Inbox:
         with writing(self._engine) as session:
             session.execute(
                 update(InboxRow)
-                .where(col(InboxRow.key) == key, col(InboxRow.state).in_((HELD, LEASED)))
+                .where(col(InboxRow.key) == key, col(InboxRow.state).in_((HELD, LEASED, LATER)))
                 .values(**values)
             )
 

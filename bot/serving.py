@@ -20,8 +20,12 @@ from bot.keys import installation_keys
 from bot.outbox import Outbox
 from bot.slack.app import SlackApp
 from bot.slack.audience import Audience
+from bot.slack.eraser import Eraser
+from bot.slack.files import Files
+from bot.slack.headcount import Headcount
 from bot.slack.people import People
 from bot.slack.publisher import Publisher
+from bot.slack.reading import Reader
 from bot.slack.screen import Screen
 from bot.slack.sender import SlackSender
 from bot.slack_api import web_client
@@ -36,13 +40,14 @@ from bot.wiring import (
     response_parts,
 )
 from bot.work.room import Room
-from bot.work.sightings import Sightings
+from bot.work.spills import Spills
 from bot.worker import Worker
 from graph.detect import warm_up
 from graph.errors import BadInputError, UnavailableError
 from graph.leases import Leases
 from graph.live.graph import LiveGraph
 from graph.live.pace import Pace
+from responders.limits import Mode
 
 log = structlog.get_logger()
 
@@ -121,8 +126,14 @@ class Serving:
             outbox=outbox,
             people=people,
             screen=Screen(client),
-            sightings=Sightings(engine),
+            spills=Spills(engine),
+            inbox=inbox,
+            reader=Reader(client),
+            files=Files(client),
+            headcount=Headcount(client, people),
             security_channel=security,
+            remind_after=config.spill.remind_after_minutes,
+            eraser=_eraser(config),
         )
         worker = Worker(inbox, room)
         app = SlackApp(client, self._app_token, inbox, scan_messages=config.slack.scan_messages)
@@ -159,6 +170,14 @@ class Serving:
         stack.callback(web.stop)
         web.start()
         return web
+
+
+def _eraser(config: Config) -> Eraser | None:
+    """Give the right to delete messages; None without a token, and where nothing may be changed."""
+    token = config.slack.admin_user_token
+    if token is None or config.response.mode is Mode.OBSERVE:
+        return None
+    return Eraser(web_client(token.get_secret_value(), base_url=config.slack.base_url))
 
 
 def readiness(inbox: Inbox, app: SlackApp) -> dict[str, str]:

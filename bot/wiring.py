@@ -20,7 +20,7 @@ from bot.config import Config, PagerEntry, database_url
 from bot.intake.intake import Intake
 from bot.keys import installation_keys
 from bot.slack import message_rows  # noqa: F401
-from bot.work import sightings  # noqa: F401
+from bot.work import spills  # noqa: F401
 from graph.collector import CollectContext
 from graph.connections import Connections
 from graph.database import Database

@@ -15,7 +15,7 @@ import structlog
 from bot.inbox import Entry, Inbox
 from bot.slack.payloads import Asked, asked
 from bot.slack.views.answers import problem_answer
-from bot.work import approvals, hooks, house, questions, reports, runs
+from bot.work import approvals, hooks, house, questions, reports, runs, watching
 from bot.work.room import Room, answer
 from graph.errors import LocksmithError, UnavailableError, raised_at
 
@@ -42,7 +42,7 @@ ERRANDS: Mapping[tuple[str, str], Errand] = {
     ("command", "/leak"): questions.on_command,
     ("action", "leak_report_open"): reports.open_form,
     ("action", "blast_radius_show"): questions.show_blast_radius,
-    ("action", "sighting_removed"): reports.on_removed,
+    ("action", "sighting_removed"): watching.on_removed,
     ("action", "plan_rotate_first"): approvals.choose_order,
     ("action", "plan_revoke_first"): approvals.choose_order,
     ("action", "approval_ask"): approvals.ask,
@@ -56,6 +56,10 @@ ERRANDS: Mapping[tuple[str, str], Errand] = {
     ("action", "incident_close"): runs.close,
     ("action", "incident_dismiss"): runs.open_dismissal,
     ("hook", "delivery"): hooks.on_delivery,
+    ("spill", "count"): watching.count,
+    ("spill", "remind"): watching.remind,
+    ("spill", "erase"): watching.erase,
+    ("spill", "confirm"): watching.confirm,
     ("view", "leak_report_form"): reports.from_form,
     ("view", "approval_give"): approvals.approve,
     ("view", "approval_refuse"): approvals.deny,

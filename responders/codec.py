@@ -11,10 +11,11 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from graph.model import Match
-from responders.incident import Person, Plan
+from responders.incident import Exposure, Person, Plan
 
 _PERSON = TypeAdapter(Person)
 _PLAN = TypeAdapter(Plan)
+_EXPOSURE = TypeAdapter(Exposure)
 _MATCHES = TypeAdapter(tuple[Match, ...])
 
 IdentityFacts = Mapping[str, str | tuple[str, ...]]
@@ -44,6 +45,15 @@ def matches_to_json(matches: tuple[Match, ...]) -> list[dict[str, Any]]:
 
 def matches_from_json(stored: list[dict[str, Any]]) -> tuple[Match, ...]:
     return _MATCHES.validate_python(tuple(stored))
+
+
+def exposure_to_json(exposure: Exposure) -> dict[str, Any]:
+    found: dict[str, Any] = _EXPOSURE.dump_python(exposure, mode="json")
+    return found
+
+
+def exposure_from_json(stored: Mapping[str, Any] | None) -> Exposure | None:
+    return None if stored is None else _EXPOSURE.validate_python(dict(stored))
 
 
 def facts_to_json(facts: IdentityFacts) -> dict[str, str | list[str]]:

@@ -34,6 +34,7 @@ from responders.incident import (
 from responders.journal import DONE
 from responders.limits import Mode
 from responders.opening import NOT_BEGUN, Opened
+from responders.places import Places
 from responders.planner import Planner
 from responders.records import IncidentRecords
 from responders.reporting import opening_of
@@ -45,7 +46,7 @@ _log = structlog.get_logger()
 
 
 class IncidentDesk:
-    """The one place where incidents are acted upon."""
+    """The one place where incidents are acted upon; `places`: where the values were seen."""
 
     def __init__(
         self,
@@ -67,6 +68,7 @@ class IncidentDesk:
         self._engine = engine
         self._policy = policy
         self._rules = rules
+        self.places = Places(records.ledger, rules, page=engine.page)
         self._now = now
 
     def report(self, report: LeakReport, also: Sequence[LeakReport] = ()) -> Opened:
@@ -76,10 +78,12 @@ class IncidentDesk:
         `also`: the same credential in further places. Safe to repeat: what a crash cut off is made
         up for. Raises BadInputError: the report names neither a value, a ref nor an alert.
         """
-        opening = opening_of(report, self._graph.snapshot(), self._rules)
+        opening = opening_of(report, self._graph.snapshot(), self._rules, also)
         opened = self._records.open_or_join(opening, also)
-        if self._get_going(opened.incident_id) and opened.outcome == "joined":
-            self._engine.page(opened.incident_id, self._now())  # only now its owners are known
+        fresh = self._get_going(opened.incident_id)
+        if (fresh and opened.outcome == "joined") or opened.raised:
+            # Only now its owners are known, or others may answer for what is worse.
+            self._engine.page(opened.incident_id, self._now())
         _log.info("leak.reported", incident=opened.incident_id, outcome=opened.outcome)
         return opened
 
@@ -252,13 +256,6 @@ class IncidentDesk:
                 do_now="Go forward: retry the step, or make a new plan.",
             )
         self._go_on(incident_id, f"{_name(person)} has it undone.", person, undoing=True)
-
-    def claim_removed(
-        self, incident_id: str, person: Person, where: str = "", *, verified: bool = False
-    ) -> int:
-        """Note that the message is gone, on this person's word or `verified`; return how many."""
-        case = self.case(incident_id)
-        return self._records.claim_removed(case.id, person, where, verified=verified)
 
     def close(self, incident_id: str, person: Person, waiver: str = "") -> None:
         """

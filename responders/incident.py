@@ -80,8 +80,51 @@ class LeakReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Exposure:
+    """
+    Who could see a place, in numbers.
+
+    `people` are its human members, `guests` and `outsiders` (of other organisations) among them;
+    `apps` are bots that are members. `open_to_all`: everybody in the workspace could look in.
+    `uncounted` says what could not be counted ("").
+    """
+
+    people: int = 0
+    guests: int = 0
+    outsiders: int = 0
+    apps: int = 0
+    open_to_all: bool = False
+    uncounted: str = ""
+
+    @property
+    def words(self) -> str:
+        """Say it: "seen by 12 people (1 guest) and 2 apps, open to the whole workspace"."""
+        among = [
+            _counted(number, noun)
+            for number, noun in ((self.guests, "guest"), (self.outsiders, "outsider"))
+            if number
+        ]
+        people = _counted(self.people, "person", "people")
+        people += f" ({', '.join(among)})" if among else ""
+        said = f"seen by up to {people} and {_counted(self.apps, 'app')}"
+        if self.uncounted and not self.people:
+            said = "not known by how many it was seen"
+        if self.open_to_all:
+            said += ", open to the whole workspace"
+        return f"{said}; {self.uncounted}" if self.uncounted else said
+
+
+def _counted(number: int, noun: str, several: str = "") -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {several or noun + 's'}"
+
+
+@dataclass(frozen=True, slots=True)
 class Sighting:
-    """One place where the value was seen. `removed`: "", "claimed by NAME" or "verified"."""
+    """
+    One place where the value was seen.
+
+    `removed`: "", "claimed by NAME", "edited away" or "verified". `exposure` None: not counted.
+    """
 
     where: str
     where_name: str
@@ -90,6 +133,7 @@ class Sighting:
     author: Person | None
     note: str = ""
     removed: str = ""
+    exposure: Exposure | None = None
 
 
 @dataclass(frozen=True, slots=True)

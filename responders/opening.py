@@ -18,6 +18,7 @@ from graph.queries.blast_radius import BlastRadius, to_json
 from responders import codec
 from responders.incident import IncidentState, LeakReport, Severity
 from responders.ledger import Transaction
+from responders.severity import is_worse
 from responders.tables import (
     AuditEventRow,
     IncidentFingerprintRow,
@@ -58,10 +59,15 @@ Outcome = Literal["opened", "joined", "reopened", "known"]
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """`known`: this very finding was reported before its incident was closed."""
+    """
+    `known`: this very finding was reported before its incident was closed.
+
+    `raised`: the report made the incident more severe than it was.
+    """
 
     incident_id: str
     outcome: Outcome
+    raised: bool = False
 
 
 def open_or_join(
@@ -98,8 +104,10 @@ def open_or_join(
             sentence = f"The same value was seen again in {place}."
             transaction.log(incident_id, "sighted", sentence, actor=report.reporter)
         _learn(transaction, incident_id, opening)
+    worse = (opening.severity, opening.severity_reasons)
+    raised = outcome == "joined" and raise_severity(transaction, incident_id, *worse)
     _add_places(transaction, incident_id, also)
-    return Opened(incident_id, outcome)
+    return Opened(incident_id, outcome, raised)
 
 
 def _insert_incident(transaction: Transaction, opening: Opening) -> str:
@@ -190,6 +198,26 @@ def _judged_by_person(session: Session, incident_id: str, *, since: datetime) ->
         col(AuditEventRow.at) >= since,
     )
     return session.exec(said).first() is not None
+
+
+def raise_severity(
+    transaction: Transaction, incident_id: str, severity: Severity, reasons: Sequence[str]
+) -> bool:
+    """Take over a higher severity, unless a person said how bad it is; whether it was raised."""
+    row = transaction.session.get_one(IncidentRow, incident_id)
+    before = Severity(row.severity)
+    since = max(row.opened_at, row.reported_at)  # what was said before it reopened is over
+    if not is_worse(severity, before) or _judged_by_person(
+        transaction.session, incident_id, since=since
+    ):
+        return False
+    row = transaction.incident(incident_id)
+    row.severity = severity
+    row.severity_reasons = list(dict.fromkeys([*reasons, *row.severity_reasons]))
+    transaction.session.add(row)
+    sentence = f"Raised from {before} to {severity}: {reasons[0]}."
+    transaction.log(incident_id, "raised", sentence, facts={"because": list(reasons)})
+    return True
 
 
 def _reopen(transaction: Transaction, incident_id: str, opening: Opening) -> None:

@@ -160,6 +160,7 @@ def _sightings(session: Session, incident_id: str) -> tuple[Sighting, ...]:
             author=_person(row.author),
             note=row.note,
             removed=row.removed,
+            exposure=codec.exposure_from_json(row.exposure),
         )
         for row in session.exec(query.order_by(col(SightingRow.id)))
     )

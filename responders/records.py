@@ -39,7 +39,6 @@ from responders.reading import find_id, read_case
 from responders.tables import (
     IncidentRow,
     PlanRow,
-    SightingRow,
     StepRunRow,
 )
 
@@ -172,37 +171,6 @@ class IncidentRecords:
             if row.stopped_because != because:
                 row.stopped_because = because
                 transaction.log(incident_id, "not_planned", because)
-
-    def claim_removed(
-        self, incident_id: str, person: Person, where: str = "", *, verified: bool = False
-    ) -> int:
-        """
-        Note that the message is gone; return how many sightings that is.
-
-        `person` says so; `verified`: the place itself said so, which stands above any claim.
-        """
-        said = "verified" if verified else f"claimed by {person.name or person.identity}"
-        with self.ledger.transaction() as transaction:
-            query = select(SightingRow).where(SightingRow.incident_id == incident_id)
-            rows = [
-                row
-                for row in transaction.session.exec(query).all()
-                if where in {"", row.where} and row.removed != "verified"
-                if verified or not row.removed
-            ]
-            for row in rows:
-                row.removed = said
-                transaction.session.add(row)
-            if rows:
-                transaction.incident(incident_id)
-                transaction.log(
-                    incident_id,
-                    "removed",
-                    f"The message is gone: {said}.",
-                    actor=person,
-                    facts={"where": [row.where for row in rows]},
-                )
-            return len(rows)
 
     def acknowledge(self, incident_id: str, person: Person) -> None:
         """Note that this person works on it; what that means for pagers is `escalation.py`'s."""

@@ -32,9 +32,14 @@ _ENCODINGS = frozenset(
 )
 
 
-def opening_of(report: LeakReport, snapshot: Snapshot, rules: Sequence[SeverityRule]) -> Opening:
+def opening_of(
+    report: LeakReport,
+    snapshot: Snapshot,
+    rules: Sequence[SeverityRule],
+    also: Sequence[LeakReport] = (),
+) -> Opening:
     """
-    Think about a report before anything is written.
+    Think about a report before anything is written; `also` are further places of the same.
 
     Raises:
         BadInputError: it names neither a value nor a ref.
@@ -51,12 +56,15 @@ def opening_of(report: LeakReport, snapshot: Snapshot, rules: Sequence[SeverityR
     where = report.where_name or report.where
     severity, reasons = assess(
         rules,
-        SeverityFacts(
-            detector=report.detector,
-            matches=report.matches,
-            blast_radius=radius,
-            where=where,
-            named=bool(report.named_ref),
+        *(
+            SeverityFacts(
+                detector=report.detector,
+                matches=report.matches,
+                blast_radius=radius,
+                where=place,
+                named=bool(report.named_ref),
+            )
+            for place in dict.fromkeys([where, *(one.where_name or one.where for one in also)])
         ),
     )
     if valueless:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from graph.model import Match
 from graph.queries.blast_radius import BlastRadius
 from graph.refs import with_key
-from responders.incident import Severity
+from responders.incident import Exposure, Severity
 
 _RANK = {
     Severity.CRITICAL: 3,
@@ -29,7 +29,9 @@ class SeverityRule(BaseModel):
     One rule: every condition that is given must hold.
 
     `secrets` are globs over the refs that hold the value, `seen_in` over the place of the leak;
-    `because` may use {consumers}, {readers}, {copies}, {opens}, {where}.
+    `min_people`, `min_guests` and `min_outsiders` count who could see that place, `open_to_all`
+    says that everybody in the workspace could. `because` may use {consumers}, {readers}, {copies},
+    {opens}, {where}, {people}, {guests}, {outsiders}, {apps}.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,14 +46,94 @@ class SeverityRule(BaseModel):
     min_consumers: int | None = Field(default=None, ge=0)
     min_readers: int | None = Field(default=None, ge=0)
     min_opens: int | None = Field(default=None, ge=0)
+    min_people: int | None = Field(default=None, ge=0)
+    min_guests: int | None = Field(default=None, ge=0)
+    min_outsiders: int | None = Field(default=None, ge=0)
+    open_to_all: bool | None = None
 
     @model_validator(mode="after")
     def _because_can_be_filled(self) -> "SeverityRule":
         try:
-            self.because.format(consumers=0, readers=0, copies=0, opens=0, where="")
+            _words(self, SeverityFacts(detector="", matches=(), blast_radius=BlastRadius()))
         except (KeyError, IndexError, ValueError) as error:
             raise ValueError("because: uses an unknown {placeholder}") from error
         return self
+
+
+@dataclass(frozen=True, slots=True)
+class SeverityFacts:
+    """What the rules look at."""
+
+    detector: str
+    matches: tuple[Match, ...]
+    blast_radius: BlastRadius
+    where: str = ""
+    named: bool = False  # the reporter named the secret instead of giving the value
+    exposure: Exposure | None = None  # None: nobody counted who could see that place
+
+
+def assess(
+    rules: Sequence[SeverityRule], *places: SeverityFacts
+) -> tuple[Severity, tuple[str, ...]]:
+    """Return the severity in the worst of `places` and the reasons, the weightiest first."""
+    holding = sorted(
+        ((rule, facts) for facts in places for rule in rules if _holds(rule, facts)),
+        key=lambda held: _RANK[held[0].severity],
+        reverse=True,
+    )
+    if not holding:
+        return Severity.LOW, ("no rule says that it is worse",)
+    return holding[0][0].severity, tuple(dict.fromkeys(_words(*held) for held in holding))
+
+
+def is_worse(one: Severity, other: Severity) -> bool:
+    return _RANK[one] > _RANK[other]
+
+
+def _words(rule: SeverityRule, facts: SeverityFacts) -> str:
+    radius, exposure = facts.blast_radius, facts.exposure or Exposure()
+    return rule.because.format(
+        consumers=len(radius.consumers),
+        readers=len(radius.readers),
+        copies=len(radius.copies),
+        opens=len(radius.opens),
+        where=facts.where or "its place",
+        people=exposure.people,
+        guests=exposure.guests,
+        outsiders=exposure.outsiders,
+        apps=exposure.apps,
+    )
+
+
+def _holds(rule: SeverityRule, facts: SeverityFacts) -> bool:
+    radius = facts.blast_radius
+    known = bool(facts.matches) or facts.named or bool(radius.opens)
+    in_store = bool(facts.matches) or facts.named
+    current = facts.named or any(match.current for match in facts.matches)
+    refs = [with_key(secret, key) for secret, key in radius.secrets]
+    seen = facts.exposure or Exposure()
+    return all(
+        (
+            rule.matched is None or rule.matched is known,
+            rule.current is None or (in_store and rule.current is current),
+            _fits(rule.detectors, [facts.detector]),
+            _fits(rule.secrets, refs),
+            _fits(rule.seen_in, [facts.where]),
+            rule.min_consumers is None or len(radius.consumers) >= rule.min_consumers,
+            rule.min_readers is None or len(radius.readers) >= rule.min_readers,
+            rule.min_opens is None or len(radius.opens) >= rule.min_opens,
+            rule.min_people is None or seen.people >= rule.min_people,
+            rule.min_guests is None or seen.guests >= rule.min_guests,
+            rule.min_outsiders is None or seen.outsiders >= rule.min_outsiders,
+            rule.open_to_all is None or seen.open_to_all is rule.open_to_all,
+        )
+    )
+
+
+def _fits(patterns: Sequence[str], values: Iterable[str]) -> bool:
+    return not patterns or any(
+        fnmatchcase(value, pattern) for value in values for pattern in patterns
+    )
 
 
 DEFAULT_RULES = (
@@ -67,9 +149,27 @@ DEFAULT_RULES = (
         because="{consumers} workloads run on it, and the leaked value is the current one",
     ),
     SeverityRule(
+        severity=Severity.CRITICAL,
+        current=True,
+        min_outsiders=1,
+        because="{outsiders} people of other organisations could read the current value in {where}",
+    ),
+    SeverityRule(
+        severity=Severity.CRITICAL,
+        current=True,
+        min_people=100,
+        because="{people} people could read the current value in {where}",
+    ),
+    SeverityRule(
         severity=Severity.HIGH,
         current=True,
         because="the leaked value is the current one in a store",
+    ),
+    SeverityRule(
+        severity=Severity.HIGH,
+        matched=False,
+        min_outsiders=1,
+        because="{outsiders} people of other organisations could read it in {where}",
     ),
     SeverityRule(
         severity=Severity.MEDIUM,
@@ -83,67 +183,3 @@ DEFAULT_RULES = (
         because="it is in no store that Locksmith can see, so nobody knows what it opens",
     ),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class SeverityFacts:
-    """What the rules look at."""
-
-    detector: str
-    matches: tuple[Match, ...]
-    blast_radius: BlastRadius
-    where: str = ""
-    named: bool = False  # the reporter named the secret instead of giving the value
-
-
-def is_worse(one: Severity, other: Severity) -> bool:
-    return _RANK[one] > _RANK[other]
-
-
-def assess(rules: Sequence[SeverityRule], facts: SeverityFacts) -> tuple[Severity, tuple[str, ...]]:
-    """Return the severity and the reasons for it, the weightiest first."""
-    holding = sorted(
-        (rule for rule in rules if _holds(rule, facts)),
-        key=lambda rule: _RANK[rule.severity],
-        reverse=True,
-    )
-    if not holding:
-        return Severity.LOW, ("no rule says that it is worse",)
-    radius = facts.blast_radius
-    reasons = (
-        rule.because.format(
-            consumers=len(radius.consumers),
-            readers=len(radius.readers),
-            copies=len(radius.copies),
-            opens=len(radius.opens),
-            where=facts.where,
-        )
-        for rule in holding
-    )
-    return holding[0].severity, tuple(dict.fromkeys(reasons))
-
-
-def _holds(rule: SeverityRule, facts: SeverityFacts) -> bool:
-    radius = facts.blast_radius
-    known = bool(facts.matches) or facts.named or bool(radius.opens)
-    in_store = bool(facts.matches) or facts.named
-    current = facts.named or any(match.current for match in facts.matches)
-    refs = [with_key(secret, key) for secret, key in radius.secrets]
-    return all(
-        (
-            rule.matched is None or rule.matched is known,
-            rule.current is None or (in_store and rule.current is current),
-            _fits(rule.detectors, [facts.detector]),
-            _fits(rule.secrets, refs),
-            _fits(rule.seen_in, [facts.where]),
-            rule.min_consumers is None or len(radius.consumers) >= rule.min_consumers,
-            rule.min_readers is None or len(radius.readers) >= rule.min_readers,
-            rule.min_opens is None or len(radius.opens) >= rule.min_opens,
-        )
-    )
-
-
-def _fits(patterns: Sequence[str], values: Iterable[str]) -> bool:
-    return not patterns or any(
-        fnmatchcase(value, pattern) for value in values for pattern in patterns
-    )

@@ -63,6 +63,7 @@ class SightingRow(SQLModel, table=True):
     author: dict[str, str] | None = Field(default=None, sa_type=JSON)
     note: str = ""
     removed: str = ""
+    exposure: dict[str, Any] | None = Field(default=None, sa_type=JSON)
 
 
 class IncidentFingerprintRow(SQLModel, table=True):

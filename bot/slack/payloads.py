@@ -40,7 +40,13 @@ FORMS = (
     "incident_dismiss_reason",
     "incident_waive",
 )
-EVENTS = ("message", "app_home_opened", "subteam_members_changed", "subteam_updated", "user_change")
+EVENTS = (
+    "message",
+    "app_home_opened",
+    "subteam_members_changed",
+    "subteam_updated",
+    "user_change",
+)
 MESSAGE_SUBTYPES = (
     "",
     "message_changed",
@@ -125,8 +131,33 @@ def form_values(payload: Mapping[str, Any]) -> dict[str, str]:
     typed = {}
     for block_id, elements in values.items():
         for element in elements.values():
-            typed[str(block_id)] = str(element.get("value") or "").strip()
+            chosen = (element.get("selected_option") or {}).get("value")
+            typed[str(block_id)] = str(element.get("value") or chosen or "").strip()
     return typed
+
+
+def words_of(message: Mapping[str, Any]) -> str:
+    """Collect what a message says: its text, its attachments, and the blocks of an app."""
+    parts = [message.get("text")]
+    if message.get("bot_id") or not message.get("text"):
+        parts += _texts(message.get("blocks") or [])
+    for attachment in message.get("attachments") or []:
+        parts += [attachment.get(name) for name in ("pretext", "title", "text", "fallback")]
+        parts += [field.get("value") for field in attachment.get("fields") or []]
+        parts += _texts(attachment.get("blocks") or [])
+    return "\n".join(dict.fromkeys(part for part in parts if isinstance(part, str) and part))
+
+
+def _texts(blocks: object) -> list[str]:
+    """Walk through blocks and collect every text in them, rich text included."""
+    if isinstance(blocks, list):
+        return [text for block in blocks for text in _texts(block)]
+    if not isinstance(blocks, Mapping):
+        return []
+    own = blocks.get("text")
+    found = [own] if isinstance(own, str) else []
+    inner = (each for each in blocks.values() if isinstance(each, list | Mapping))
+    return [*found, *(text for each in inner for text in _texts(each))]
 
 
 def metadata(payload: Mapping[str, Any]) -> dict[str, str]:

@@ -47,6 +47,7 @@ class ChannelFacts:
     name: str
     shared: bool
     member: bool
+    private: bool = False
 
 
 class _Cache(Generic[KeyT, ValueT]):
@@ -68,6 +69,15 @@ class _Cache(Generic[KeyT, ValueT]):
         with self._lock:
             self._kept[key] = (asked_at, value)
         return value
+
+    def has(self, key: KeyT) -> bool:
+        with self._lock:
+            kept = self._kept.get(key)
+        return kept is not None and self._clock() - kept[0] < self._seconds
+
+    def put(self, key: KeyT, value: ValueT) -> None:
+        with self._lock:
+            self._kept[key] = (self._clock(), value)
 
     def forget(self, key: KeyT | None = None) -> None:
         with self._lock:
@@ -214,6 +224,23 @@ class People:
                 do_now="Do it in a channel of your own, or by /leak in a direct message.",
             )
 
+    def knows(self, user: str) -> bool:
+        """Tell whether `member` answers without asking Slack."""
+        return self._users.has(user)
+
+    def learn_all(self) -> None:
+        """Read the workspace's list of users, so that many can be told apart in few calls."""
+        cursor = ""
+        while True:
+            with slack_errors("listing the users of the workspace"):
+                answer = self._client.users_list(limit=1000, cursor=cursor or None)
+            for found in answer.get("members") or []:
+                user = str(found["id"])
+                self._users.put(user, self._member_of(user, found))
+            cursor = str((answer.get("response_metadata") or {}).get("next_cursor") or "")
+            if not cursor:
+                return
+
     def forget_groups(self) -> None:
         """Drop what is known of groups: Slack said that one changed."""
         self._groups.forget()
@@ -225,7 +252,9 @@ class People:
     def _ask_member(self, user: str) -> Member:
         with slack_errors("looking up a user"):
             answer = self._client.users_info(user=user)
-        found: Mapping[str, Any] = answer["user"]
+        return self._member_of(user, answer["user"])
+
+    def _member_of(self, user: str, found: Mapping[str, Any]) -> Member:
         profile: Mapping[str, Any] = found.get("profile") or {}
         team = str(found.get("team_id") or profile.get("team") or "")
         email = str(profile.get("email") or "").strip().lower()
@@ -309,4 +338,5 @@ def _channel_facts(channel: Mapping[str, Any]) -> ChannelFacts:
         name=str(channel.get("name") or ""),
         shared=bool(shared),
         member=bool(channel.get("is_member")),
+        private=bool(channel.get("is_private") or channel.get("is_im") or channel.get("is_mpim")),
     )

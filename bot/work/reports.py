@@ -6,7 +6,6 @@ to delete it. The value is in the payload and goes to intake only.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -16,22 +15,18 @@ from bot.intake.intake import Seen, Taken
 from bot.intake.slack_text import unmarked
 from bot.slack.payloads import Asked, asked, form_values
 from bot.slack.views.forms import NAMED, NOTE, VALUE, WHERE, choice_view, report_form
-from bot.slack.views.spill import (
-    author_request,
-    author_thanks,
-    command_spill,
-    nothing_found,
-    reporter_receipt,
-)
+from bot.slack.views.spill import command_spill, nothing_found, reporter_receipt
+from bot.work.messages import Handled, handle, read, report
 from bot.work.room import Room, answer, text_of
-from graph.errors import AmbiguousError, BadInputError, LocksmithError, NotFoundError
+from bot.work.spills import EDITED, VERIFIED
+from bot.work.watching import LOCKSMITH, gone
+from graph.errors import AmbiguousError, BadInputError
 from graph.model import NodeKind
 from graph.queries.search import resolve
-from responders.incident import Case, LeakReport, Person
+from responders.places import Gone
 
 log = structlog.get_logger()
 
-LOCKSMITH = Person(identity="locksmith", name="Locksmith")
 SECRETS = (NodeKind.SECRET,)
 
 
@@ -43,22 +38,40 @@ def open_form(entry: Entry, room: Room) -> None:
 
 
 def from_shortcut(entry: Entry, room: Room) -> None:
-    """Take the message that somebody pointed at."""
+    """Take the message that somebody pointed at; only that person reads the answer."""
     by = asked(entry.payload)
     reporter = room.people.may_act(by.user)
-    room.people.refuse_shared(by.channel)
     message: Mapping[str, Any] = entry.payload.get("message") or {}
     name = str((entry.payload.get("channel") or {}).get("name") or "")
-    seen = _seen_in_slack(
-        room, entry, reporter=reporter, message=message, channel=by.channel, name=name
+    words = read(room, message)
+    handled = handle(
+        room,
+        entry,
+        message,
+        words,
+        channel=by.channel,
+        reporter=reporter,
+        name="" if name in {"privategroup", "directmessage"} else name,
+        vouched=True,
     )
-    taken = room.intake.from_message(unmarked(_words_of(message)), seen, vouched=True)
-    if not taken.reports:
-        answer(room, entry, by, nothing_found(where_name=seen.where_name))
+    thank(room, entry, by, handled, message)
+
+
+def thank(
+    room: Room, entry: Entry, by: Asked, handled: Handled, message: Mapping[str, Any]
+) -> None:
+    """Give the reporter of a message the receipt, here and as a direct message that stays."""
+    if not handled.cases:
+        found = nothing_found(where_name=handled.seen.where_name, remark=handled.remark)
+        answer(room, entry, by, found)
         return
-    cases = _report(room, taken)
-    _ask_author(room, entry, message, channel=by.channel, seen=seen, cases=cases)
-    answer(room, entry, by, reporter_receipt(cases, remark=taken.remark), part="receipt")
+    is_author = text_of(message, "user") == by.user
+    receipt = reporter_receipt(
+        handled.cases, remark=handled.remark, spilled=handled.spilled, is_author=is_author
+    )
+    answer(room, entry, by, receipt, part="receipt")
+    if not is_author and by.channel[:1] != "D":
+        room.outbox.post(f"receipt-kept:{entry.key}", by.user, receipt)
 
 
 def from_form(entry: Entry, room: Room) -> None:
@@ -89,8 +102,7 @@ def from_form(entry: Entry, room: Room) -> None:
             means="No incident was opened.",
             do_now="Paste the value, or name the secret.",
         )
-    cases = _report(room, taken)
-    receipt = reporter_receipt(cases, remark=taken.remark)
+    receipt = reporter_receipt(report(room, taken), remark=taken.remark)
     answer(room, entry, by, receipt)
     # The form may be closed before anybody reads it: the receipt stays as a direct message.
     room.outbox.post(f"receipt:{entry.key}", by.user, receipt)
@@ -104,7 +116,7 @@ def from_command(entry: Entry, room: Room, by: Asked, text: str) -> bool:
     taken = room.intake.from_message(unmarked(text), seen, vouched=False)
     if not taken.reports:
         return False
-    cases = _report(room, taken)
+    cases = report(room, taken)
     answer(room, entry, by, command_spill([case.id for case, _ in cases]))
     return True
 
@@ -112,134 +124,63 @@ def from_command(entry: Entry, room: Room, by: Asked, text: str) -> bool:
 def on_message(entry: Entry, room: Room) -> None:
     """Look at a message that the bot may read: new, edited or deleted."""
     event: Mapping[str, Any] = entry.payload.get("event") or {}
-    channel = text_of(event, "channel")
-    subtype = text_of(event, "subtype")
+    channel, subtype = text_of(event, "channel"), text_of(event, "subtype")
+    before: Mapping[str, Any] = event.get("previous_message") or {}
     if subtype == "message_deleted":
-        _on_deleted(room, channel, text_of(event, "deleted_ts"))
+        _on_deleted(entry, room, channel, text_of(event, "deleted_ts"), before)
         return
-    message: Mapping[str, Any] = event
-    if subtype == "message_changed":
-        message = event.get("message") or {}
-        if text_of(message, "subtype") == "tombstone":  # a deleted root of a thread
-            _on_deleted(room, channel, text_of(message, "ts"))
-            return
-    words = unmarked(_words_of(message))
-    if not words.strip() or not room.intake.holds_secret(words):
+    if subtype != "message_changed":
+        _look(entry, room, event, channel)
         return
-    seen = _seen_in_slack(room, entry, reporter=LOCKSMITH, message=message, channel=channel)
-    taken = room.intake.from_message(words, seen, vouched=False)
-    cases = _report(room, taken)
-    if cases:
-        log.info("message.held_secret", incidents=[case.id for case, _ in cases])
-        _ask_author(room, entry, message, channel=channel, seen=seen, cases=cases)
-
-
-def on_removed(entry: Entry, room: Room) -> None:
-    """Note the author's word that the message is gone."""
-    by = asked(entry.payload)
-    sighting = room.sightings.behind(by.value)
-    if sighting is None:
-        raise NotFoundError("This request is no longer known.", do_now="Nothing more to do.")
-    person = room.people.person(by.user)
-    if not sighting.removed:
-        for incident_id in sighting.incidents:
-            room.desk.claim_removed(incident_id, person, sighting.where)
-    answer(room, entry, by, author_thanks(verified=sighting.removed))
-
-
-def _on_deleted(room: Room, channel: str, ts: str) -> None:
-    """Slack itself says that a message is gone: the one proof that there is."""
-    sighting = room.sightings.at(channel, ts)
-    if sighting is None or not room.sightings.mark_removed(sighting.token):
+    message: Mapping[str, Any] = event.get("message") or {}
+    if text_of(message, "subtype") == "tombstone":  # a deleted root of a thread
+        _on_deleted(entry, room, channel, text_of(message, "ts"), before)
         return
-    for incident_id in sighting.incidents:
-        room.desk.claim_removed(incident_id, LOCKSMITH, sighting.where, verified=True)
+    spill = room.spills.at(channel, text_of(message, "ts"))
+    if spill is not None and _edited_away(entry, room, before, message):
+        gone(room, spill, EDITED)
+    elif not _look(entry, room, message, channel) and spill is None and before:
+        _look(entry, room, before, channel, after=EDITED)
 
 
-def _report(room: Room, taken: Taken) -> list[tuple[Case, str]]:
-    return [_one(room, report) for report in taken.reports]
-
-
-def _one(room: Room, report: LeakReport) -> tuple[Case, str]:
-    opened = room.desk.report(report)
-    return room.desk.case(opened.incident_id), opened.outcome
-
-
-def _seen_in_slack(
-    room: Room,
-    entry: Entry,
-    reporter: Person,
-    message: Mapping[str, Any],
-    *,
-    channel: str,
-    name: str = "",
-) -> Seen:
-    ts = text_of(message, "ts")
-    author = text_of(message, "user")
-    written = datetime.fromtimestamp(float(ts), UTC) if ts else None
-    return Seen(
-        reporter=reporter,
-        author=room.people.person(author) if author else None,
-        where=room.screen.permalink(channel, ts) or f"slack:{channel}/{ts}",
-        where_name=f"#{name or _channel_name(room, channel)}",
-        seen_at=written,
-        exposed_at=written,
-        reported_at=entry.received_at,
-    )
-
-
-def _channel_name(room: Room, channel: str) -> str:
-    try:
-        return room.people.channel(channel).name or channel
-    except LocksmithError:
-        return channel
-
-
-def _ask_author(
-    room: Room,
-    entry: Entry,
-    message: Mapping[str, Any],
-    *,
-    channel: str,
-    seen: Seen,
-    cases: list[tuple[Case, str]],
-) -> None:
-    """Ask once per message, privately in the channel and as a direct message."""
-    author = text_of(message, "user")
-    incidents = [case.id for case, _ in cases]
-    sighting, first = room.sightings.keep(
-        channel, text_of(message, "ts"), author=author, where=seen.where, incidents=incidents
-    )
-    if not author or not first:
-        return
-    kinds = ", ".join(dict.fromkeys(case.detector_name for case, _ in cases))
-    words = author_request(
-        kinds,
-        token=sighting.token,
-        permalink=seen.where,
-        where_name=seen.where_name,
-        incident_id=incidents[0],
-    )
-    room.outbox.post(f"author:{entry.key}", author, words)
-    if _may_speak_in(room, channel):
-        thread = text_of(message, "thread_ts")
-        room.outbox.ephemeral(
-            f"author-here:{entry.key}", channel, words, user=author, thread_ts=thread
-        )
-
-
-def _may_speak_in(room: Room, channel: str) -> bool:
-    """Only where the bot is a member, and no outsider reads; the direct message comes anyway."""
-    try:
-        facts = room.people.channel(channel)
-    except LocksmithError:
+def _look(
+    entry: Entry, room: Room, message: Mapping[str, Any], channel: str, *, after: Gone | None = None
+) -> bool:
+    """Report what a detector finds; `after`: what has happened to the message since."""
+    words = read(room, message)
+    if not words.text.strip() or not room.intake.holds_secret(words.text):
         return False
-    return facts.member and not facts.shared
+    handled = handle(
+        room, entry, message, words, channel=channel, reporter=LOCKSMITH, vouched=False
+    )
+    if handled.cases:
+        log.info("message.held_secret", incidents=[case.id for case, _ in handled.cases])
+    spill = room.spills.at(channel, text_of(message, "ts"))
+    if spill is not None and after is not None:
+        gone(room, spill, after)
+    return bool(handled.cases)
 
 
-def _words_of(message: Mapping[str, Any]) -> str:
-    """Collect what a message says: its text, and the texts of its attachments."""
-    parts = [text_of(message, "text")]
-    for attachment in message.get("attachments") or []:
-        parts += [str(attachment.get(name) or "") for name in ("text", "fallback", "pretext")]
-    return "\n".join(part for part in parts if part)
+def _on_deleted(entry: Entry, room: Room, channel: str, ts: str, before: Mapping[str, Any]) -> None:
+    """Slack itself says that a message is gone; what nobody had seen in it is reported now."""
+    spill = room.spills.at(channel, ts)
+    if spill is not None:
+        gone(room, spill, VERIFIED)
+    elif before:
+        _look(entry, room, before, channel, after=VERIFIED)
+
+
+def _edited_away(
+    entry: Entry, room: Room, before: Mapping[str, Any], now: Mapping[str, Any]
+) -> bool:
+    """Tell whether nothing that was secret in the message stands there any more."""
+    seen = Seen(reporter=LOCKSMITH, reported_at=entry.received_at)
+    was, stands = (
+        [
+            mark.digest
+            for each in room.intake.from_message(read(room, one).text, seen, vouched=True).reports
+            for mark in each.fingerprints
+        ]
+        for one in (before, now)
+    )
+    return bool(was) and not set(was) & set(stands)

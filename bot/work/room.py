@@ -8,23 +8,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.inbox import Entry
+from bot.inbox import Entry, Inbox
 from bot.intake.intake import Intake
 from bot.outbox import Outbox
+from bot.slack.eraser import Eraser
+from bot.slack.files import Files
+from bot.slack.headcount import Headcount
 from bot.slack.payloads import Asked
 from bot.slack.people import People
+from bot.slack.reading import Reader
 from bot.slack.screen import Screen
 from bot.slack.views.blocks import Block, Message, modal
-from bot.work.sightings import Sightings
+from bot.work.spills import Spills
 from graph.snapshot import Snapshot
 from responders.incident import (
     ApprovalRequest,
     Case,
+    Exposure,
     IncidentState,
     LeakReport,
     Person,
     Plan,
 )
+from responders.places import Gone
 
 
 class Opened(Protocol):
@@ -51,6 +57,22 @@ class Gate(Protocol):
         """What is not proven."""
 
 
+class Places(Protocol):
+    """What became of the places of a value; implemented by `responders.places.Places`."""
+
+    def gone(self, incident_id: str, person: Person, where: str = "", *, how: Gone) -> int: ...
+    def exposed(self, incident_id: str, where: str, exposure: Exposure) -> None: ...
+    def note(
+        self,
+        incident_id: str,
+        kind: str,
+        sentence: str,
+        *,
+        actor: Person | str = "locksmith",
+        facts: Mapping[str, object] | None = None,
+    ) -> None: ...
+
+
 class Desk(Protocol):
     """The one core for Slack, the command line and the web. All raise LocksmithError."""
 
@@ -69,9 +91,8 @@ class Desk(Protocol):
     def confirm(self, incident_id: str, person: Person, step_id: str, evidence: str) -> object: ...
     def undo(self, incident_id: str, person: Person) -> object: ...
     def dismiss(self, incident_id: str, person: Person, reason: str) -> object: ...
-    def claim_removed(
-        self, incident_id: str, person: Person, where: str = "", *, verified: bool = False
-    ) -> object: ...
+    @property
+    def places(self) -> Places: ...
     def close(self, incident_id: str, person: Person, waiver: str = "") -> object: ...
     def gate(self, incident_id: str) -> Gate: ...
     def case(self, incident_id: str) -> Case: ...
@@ -87,7 +108,12 @@ class Graph(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Everything that an errand may use. `security_channel` is an id."""
+    """
+    Everything that an errand may use. `security_channel` is an id.
+
+    `remind_after` are the minutes after which an author is reminded; at the last of them the
+    security channel is told. `eraser` None: Locksmith deletes nobody's messages.
+    """
 
     desk: Desk
     intake: Intake
@@ -95,8 +121,14 @@ class Room:
     outbox: Outbox
     people: People
     screen: Screen
-    sightings: Sightings
+    spills: Spills
+    inbox: Inbox
+    reader: Reader
+    files: Files
+    headcount: Headcount
     security_channel: str
+    remind_after: tuple[float, ...] = (5, 15)
+    eraser: Eraser | None = None
 
 
 def answer(room: Room, entry: Entry, by: Asked, message: Message, *, part: str = "answer") -> None:

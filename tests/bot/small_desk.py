@@ -9,6 +9,7 @@ from responders.incident import (
     ApprovalRequest,
     ApprovalState,
     Case,
+    Exposure,
     IncidentState,
     LeakReport,
     Person,
@@ -16,6 +17,7 @@ from responders.incident import (
     Sighting,
     Vote,
 )
+from responders.places import Gone
 from tests.bot.cases import NOW, RITA, make_case, make_plan, progress_of
 
 APPROVERS = ("sue@example.com",)
@@ -37,7 +39,9 @@ class SmallDesk:
     def __init__(self) -> None:
         self.kept: dict[str, Case] = {}
         self.reports: list[LeakReport] = []
-        self.removals: list[tuple[str, str, bool]] = []
+        self.removals: list[tuple[str, str, str]] = []
+        self.notes: list[tuple[str, str, str]] = []
+        self.audit_fault: Exception | None = None
         self.changed: Callable[[str], None] = lambda incident_id: None
         self.fault: Exception | None = None
         self._known: dict[str, str] = {}
@@ -147,15 +151,33 @@ class SmallDesk:
     def dismiss(self, incident_id: str, person: Person, reason: str) -> None:
         self.move(incident_id, IncidentState.FALSE_ALARM)
 
-    def claim_removed(
-        self, incident_id: str, person: Person, where: str = "", *, verified: bool = False
-    ) -> int:
-        self.removals.append((incident_id, where, verified))
+    @property
+    def places(self) -> "SmallDesk":
+        return self
+
+    def gone(self, incident_id: str, person: Person, where: str = "", *, how: Gone) -> int:
+        self.removals.append((incident_id, where, how))
         case = self.case(incident_id)
-        removed = "verified" if verified else f"claimed by {person.name}"
+        removed = f"claimed by {person.name}" if how == "claimed" else how
         seen = tuple(replace(each, removed=removed) for each in case.sightings)
         self.put(replace(case, sightings=seen))
         return 1
+
+    def exposed(self, incident_id: str, where: str, exposure: Exposure) -> None:
+        self.put(with_exposure(self.case(incident_id), where, exposure))
+
+    def note(
+        self,
+        incident_id: str,
+        kind: str,
+        sentence: str,
+        *,
+        actor: Person | str = "locksmith",
+        facts: Mapping[str, object] | None = None,
+    ) -> None:
+        if self.audit_fault is not None:
+            raise self.audit_fault
+        self.notes.append((incident_id, kind, sentence))
 
     def close(self, incident_id: str, person: Person, waiver: str = "") -> None:
         self.move(incident_id, IncidentState.CLOSED)
@@ -175,6 +197,13 @@ class SmallDesk:
         if self.fault is not None:
             raise self.fault
         return self.case(part.upper()).id
+
+
+def with_exposure(case: Case, where: str, exposure: Exposure) -> Case:
+    seen = tuple(
+        replace(each, exposure=exposure) if each.where == where else each for each in case.sightings
+    )
+    return replace(case, sightings=seen)
 
 
 __all__ = ["RITA", "SmallDesk"]

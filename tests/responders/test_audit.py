@@ -142,7 +142,7 @@ def test_the_key_of_the_audit_is_not_the_installation_key() -> None:
 
 def test_rows_of_a_real_incident_verify_and_tampering_shows(room: Room) -> None:
     opened = room.desk.report(report())
-    room.desk.claim_removed(opened.incident_id, ANA)
+    room.desk.places.gone(opened.incident_id, ANA, how="claimed")
     posted = room.records.checkpoint()
     assert room.records.verify_audit([posted]).finding is AuditFinding.INTACT
     with Session(room.database.engine) as session, session.begin():

@@ -141,8 +141,8 @@ def test_a_replaced_value_is_only_revoked(room: Room) -> None:
 
 def test_removal_is_a_claim_with_a_name(room: Room) -> None:
     opened = room.desk.report(report())
-    assert room.desk.claim_removed(opened.incident_id, AUTHOR) == 1
-    assert room.desk.claim_removed(opened.incident_id, AUTHOR) == 0
+    assert room.desk.places.gone(opened.incident_id, AUTHOR, how="claimed") == 1
+    assert room.desk.places.gone(opened.incident_id, AUTHOR, how="claimed") == 0
     assert room.desk.case(opened.incident_id).sightings[0].removed == "claimed by Lee"
 
 
@@ -177,7 +177,7 @@ def test_every_change_is_told_and_raises_the_revision(room: Room) -> None:
     told: list[tuple[str, int]] = []
     room.records.on_change(lambda one: told.append((one, room.records.revisions()[one])))
     incident_id = room.desk.report(report()).incident_id
-    room.desk.claim_removed(incident_id, AUTHOR)
+    room.desk.places.gone(incident_id, AUTHOR, how="claimed")
     assert {one for one, _ in told} == {incident_id}
     revisions = [revision for _, revision in told]
     assert revisions == sorted(set(revisions))

@@ -20,7 +20,7 @@ from bot.sandbox.workspace.rules import (
     escaped_size,
 )
 from bot.sandbox.workspace.shape import Channel
-from bot.sandbox.workspace.web_api import Method, is_true, required
+from bot.sandbox.workspace.web_api import Method, caller_of, is_true, required
 
 
 def _content(arguments: Json) -> tuple[str, tuple[Json, ...], tuple[Json, ...]]:
@@ -121,11 +121,24 @@ def update(core: Core, arguments: Json) -> Json:
 
 
 def delete(core: Core, arguments: Json) -> Json:
-    channel = _destination(core, required(arguments, "channel", "channel_not_found"))
+    """
+    Delete: a bot what its bot posted, a user token what its user may, an admin anybody's.
+
+    A private channel or a direct message that the user is not in does not exist for the token.
+    """
+    caller = caller_of(core, arguments)
+    name = required(arguments, "channel", "channel_not_found")
+    if caller == core.app.bot_user_id:
+        channel = _destination(core, name)
+    else:
+        channel = core.state.channel(name)
+        if channel.private and caller not in channel.members:
+            raise Refusal("channel_not_found")
     message = core.state.message(channel.id, required(arguments, "ts", "message_not_found"))
-    if message.ephemeral_to is not None:
+    if message.ephemeral_to is not None or message.subtype == "tombstone":
         raise Refusal("message_not_found")
-    if message.user != core.app.bot_user_id:
+    is_admin = core.state.users[caller].is_admin and not channel.is_im
+    if message.user != caller and not is_admin:
         raise Refusal("cant_delete_message")
     core.remove(message)
     return {"channel": channel.id, "ts": message.ts}
@@ -231,7 +244,7 @@ def answer_response_url(core: Core, token: str, arguments: Any) -> None:
 METHODS = {
     "chat.postMessage": Method(post_message, ("chat:write",)),
     "chat.update": Method(update, ("chat:write",)),
-    "chat.delete": Method(delete, ("chat:write",)),
+    "chat.delete": Method(delete, ("chat:write",), by_user=True),
     "chat.postEphemeral": Method(post_ephemeral, ("chat:write",)),
     "chat.getPermalink": Method(get_permalink),
     "pins.add": Method(pin, ("pins:write",)),

@@ -212,7 +212,8 @@ def conversations_replies(core: Core, arguments: Json) -> Json:
     root = core.state.messages.get((channel.id, ts))
     if root is None:
         raise Refusal("thread_not_found")
-    rows = [root, *(m for m in core.state.replies(channel.id, ts) if m.ephemeral_to is None)]
+    replies = [m for m in core.state.replies(channel.id, ts) if m.ephemeral_to is None]
+    rows = [root, *_between(replies, arguments)]  # the root is always among them
     return _history(core, rows, arguments)
 
 

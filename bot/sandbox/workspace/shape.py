@@ -67,6 +67,15 @@ class Shortcut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UserToken:
+    """A token with which the app acts as one user (xoxp-), with scopes of its own."""
+
+    token: str
+    user: str
+    scopes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SlackApp:
     """
     `events`: the bot events subscribed to; None means every event that the scopes allow.
@@ -86,6 +95,7 @@ class SlackApp:
     shortcuts: tuple[Shortcut, ...] = ()
     events: frozenset[str] | None = None
     direct_messages_off: bool = False
+    user_tokens: tuple[UserToken, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ answer's fields or raises Refusal. Source: docs.slack.dev/apis/web-api.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -18,6 +18,7 @@ from bot.sandbox.workspace.record import Fault
 from bot.sandbox.workspace.refusal import Json, Refusal
 
 JSON_ARGUMENTS = ("blocks", "view", "attachments", "files", "metadata")
+CALLER = "caller"  # set by us after authorization, never taken from a request
 RATE_LIMITED = 429
 TOO_LARGE = 413
 
@@ -26,11 +27,16 @@ Call = Callable[[Core, Json], Json]
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """`scopes`: any one of them is enough; none needed when empty. `by_app`: needs xapp-."""
+    """
+    `scopes`: any one of them is enough; none needed when empty. `by_app`: needs xapp-.
+
+    `by_user`: a user token serves as well; then `caller_of` names who calls.
+    """
 
     call: Call
     scopes: tuple[str, ...] = ()
     by_app: bool = False
+    by_user: bool = False
     open_to_all: bool = False
 
 
@@ -124,6 +130,7 @@ class WebApi:
         if method is None:
             raise Refusal("unknown_method", req_method=name)
         arguments = arguments_of(request, body)
+        arguments.pop(CALLER, None)
         if not method.open_to_all:
             self._authorize(request, arguments, method)
         arguments.pop("token", None)
@@ -135,6 +142,14 @@ class WebApi:
         app = self._core.app
         if not token:
             raise Refusal("not_authed")
+        user_token = next((each for each in app.user_tokens if each.token == token), None)
+        if user_token is not None:
+            if not method.by_user:
+                raise Refusal("not_allowed_token_type")
+            if not set(method.scopes) & user_token.scopes:
+                raise _missing_scope(method.scopes, user_token.scopes)
+            arguments[CALLER] = user_token.user
+            return
         if token not in (app.bot_token, app.app_token):
             raise Refusal("invalid_auth")
         if (token == app.app_token) != method.by_app:
@@ -146,4 +161,13 @@ class WebApi:
 def require_scope(core: Core, *scopes: str) -> None:
     """Raise Refusal missing_scope unless one of `scopes` is granted."""
     if not set(scopes) & core.app.scopes:
-        raise Refusal("missing_scope", needed=scopes[0], provided=",".join(sorted(core.app.scopes)))
+        raise _missing_scope(scopes, core.app.scopes)
+
+
+def _missing_scope(needed: Sequence[str], granted: frozenset[str]) -> Refusal:
+    return Refusal("missing_scope", needed=needed[0], provided=",".join(sorted(granted)))
+
+
+def caller_of(core: Core, arguments: Json) -> str:
+    """Return the user as whom a method is called: the bot, or the user of a user token."""
+    return str(arguments.get(CALLER) or core.app.bot_user_id)

@@ -48,6 +48,7 @@ from bot.slack.views.text import code, counted, duration, joined, said, when
 from responders.incident import OPEN_STATES, Case, IncidentState, StepProgress, StepState
 
 REASONS = 3
+PLACES = 2
 FACT = 120  # characters; what is longer is a sentence
 ISSUER_FACTS = ("display_name", "accessor", "expire_time")  # shown on the card where known
 
@@ -67,6 +68,7 @@ def incident_card(case: Case) -> Message:
                 ("Why this severity", _reasons(case)),
                 ("Owners", _owners(case)),
                 ("Clocks", clocks_text(case)),
+                *_exposed(case),
             ]
         ),
         divider(),
@@ -100,6 +102,8 @@ def opened_note(case: Case) -> Message:
             f"• {place}, {when(sighting.seen_at)}, reported by {who(sighting.reporter)}"
             f"{author}{removed}"
         )
+        if sighting.exposure is not None:
+            lines.append(f"   {said(sighting.exposure.words, 200)}")
         if sighting.note:
             lines.append(f"   “{said(sighting.note, 300)}”")
     blocks: list[Block] = [section("*Where it was seen*\n" + joined(lines, 2000))]
@@ -215,6 +219,22 @@ def _reasons(case: Case) -> str:
     if len(case.severity_reasons) > REASONS:
         shown.append(f"… and {len(case.severity_reasons) - REASONS} more")
     return "\n".join(shown) or "no rule applied"
+
+
+def _exposed(case: Case) -> list[tuple[str, str]]:
+    """Say who could see it, the widest places first; nothing where nobody counted."""
+    counted_places = {each.where: each for each in case.sightings if each.exposure is not None}
+    widest = sorted(
+        counted_places.values(), key=lambda each: -(each.exposure.people if each.exposure else 0)
+    )
+    lines = [
+        f"• {said(each.where_name or each.where, 60)}: {said(each.exposure.words, 200)}"
+        for each in widest[:PLACES]
+        if each.exposure is not None
+    ]
+    if len(widest) > PLACES:
+        lines.append(f"… and {counted(len(widest) - PLACES, 'more place')}")
+    return [("Exposed in", "\n".join(lines))] if lines else []
 
 
 def _owners(case: Case) -> str:

@@ -3,10 +3,10 @@
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,16 +17,27 @@ from bot.inbox import Inbox, inbox_key
 from bot.intake.intake import Intake
 from bot.outbox import Outbox
 from bot.sandbox.workspace.server import Workspace
-from bot.sandbox.workspace.shape import Channel, User, UserGroup, WorkspaceShape, app_from_manifest
+from bot.sandbox.workspace.shape import (
+    Channel,
+    User,
+    UserGroup,
+    UserToken,
+    WorkspaceShape,
+    app_from_manifest,
+)
 from bot.slack.app import SlackApp
 from bot.slack.audience import Audience
+from bot.slack.eraser import Eraser
+from bot.slack.files import Files
+from bot.slack.headcount import Headcount
 from bot.slack.people import People
 from bot.slack.publisher import Publisher
+from bot.slack.reading import Reader
 from bot.slack.screen import Screen
 from bot.slack.sender import SlackSender
 from bot.slack_api import web_client
 from bot.work.room import Room
-from bot.work.sightings import Sightings
+from bot.work.spills import Spills
 from bot.worker import Worker
 from graph.database import Database
 from graph.detect import detect
@@ -53,11 +64,15 @@ BOT = "U0LOCKSMITH"
 EVERYBODY = ("U0RITA", "U0SUE", "U0GUS", BOT)
 
 
-def workspace_shape() -> WorkspaceShape:
+ADMIN_TOKEN = "xoxp-test-admin"
+
+
+def workspace_shape(without: Sequence[str] = ()) -> WorkspaceShape:
     users = [
         User(id="U0RITA", name="rita", real_name="Rita", email="rita@example.com"),
         User(id="U0SUE", name="sue", real_name="Sue", email="sue@example.com"),
         User(id="U0GUS", name="gus", real_name="Gus", email="gus@example.com", is_restricted=True),
+        User(id="U0ADA", name="ada", real_name="Ada", email="ada@example.com", is_admin=True),
     ]
     channels = [
         Channel(id="C0GENERAL", name="general", members=EVERYBODY),
@@ -65,15 +80,29 @@ def workspace_shape() -> WorkspaceShape:
         Channel(id="C0PARTNERS", name="partners", ext_shared=True, members=EVERYBODY),
     ]
     app = app_from_manifest(
-        yaml.safe_load(MANIFEST.read_text()), bot_token="xoxb-test", app_token="xapp-test"
+        yaml.safe_load(MANIFEST.read_text()),
+        bot_token="xoxb-test",
+        app_token="xapp-test",
+        without=without,
     )
+    admin = UserToken(token=ADMIN_TOKEN, user="U0ADA", scopes=frozenset({"chat:write"}))
     events = frozenset({*(app.events or ()), "app_home_opened"})
     return WorkspaceShape(
         users=tuple(users),
         channels=tuple(channels),
-        app=replace(app, events=events),
+        app=replace(app, events=events, user_tokens=(admin,)),
         user_groups=(UserGroup(id="S0SECURITY", handle="security", users=("U0SUE",)),),
     )
+
+
+@dataclass
+class Clock:
+    """The time of day, and how far a test has run ahead of it."""
+
+    ahead: timedelta = field(default_factory=timedelta)
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
 
 
 @dataclass
@@ -82,6 +111,8 @@ class RunningBot:
     desk: SmallDesk
     inbox: Inbox
     outbox: Outbox
+    worker: Worker
+    clock: Clock
     token: str  # the value that is stored at vault://main/kv/payments/gateway#token
     database: Path
 
@@ -116,15 +147,31 @@ def fill_graph(repository: GraphRepository, fingerprinter: Fingerprinter, token:
 
 
 @pytest.fixture
-def bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningBot]:
+def bot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[RunningBot]:
+    """`indirect` parameters name scopes that are not granted."""
+    yield from running_bot(tmp_path, monkeypatch, without=getattr(request, "param", ()))
+
+
+@pytest.fixture
+def erasing_bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningBot]:
+    """The bot with the token of a workspace admin."""
+    yield from running_bot(tmp_path, monkeypatch, erasing=True)
+
+
+def running_bot(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    without: Sequence[str] = (),
+    erasing: bool = False,
+) -> Iterator[RunningBot]:
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.delenv(name, raising=False)
-
-    def clock() -> datetime:
-        return datetime.now(UTC)
-
+    clock = Clock()
     with ExitStack() as stack:
-        workspace = stack.enter_context(Workspace(workspace_shape()))
+        workspace = stack.enter_context(Workspace(workspace_shape(without)))
         database = Database(f"sqlite:///{tmp_path / 'bot.sqlite'}")
         stack.callback(database.close)
         database.create_all()
@@ -162,7 +209,14 @@ def bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningBot]
             outbox=outbox,
             people=people,
             screen=Screen(client),
-            sightings=Sightings(database.engine),
+            spills=Spills(database.engine),
+            inbox=inbox,
+            reader=Reader(client),
+            files=Files(client),
+            headcount=Headcount(client, people),
+            eraser=Eraser(web_client(ADMIN_TOKEN, base_url=workspace.base_url))
+            if erasing
+            else None,
             security_channel="C0SECURITY",
         )
         worker = Worker(inbox, room)
@@ -174,7 +228,9 @@ def bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningBot]
         stack.callback(app.stop)
         stack.callback(workspace.cut_connections)  # else the SDK waits for its read to time out
         workspace.wait_for_app()
-        yield RunningBot(workspace, desk, inbox, outbox, token, tmp_path / "bot.sqlite")
+        yield RunningBot(
+            workspace, desk, inbox, outbox, worker, clock, token, tmp_path / "bot.sqlite"
+        )
         assert workspace.complaints == []
 
 

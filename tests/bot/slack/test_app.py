@@ -85,6 +85,7 @@ def test_messages_are_not_even_taken_in_where_scanning_is_off(tmp_path: Path) ->
 def test_each_name_that_can_arrive_has_an_errand() -> None:
     wanted = {("event", name) for name in EVENTS} | {("shortcut", name) for name in SHORTCUTS}
     wanted |= {("action", name) for name in ACTIONS} | {("view", name) for name in FORMS}
+    wanted |= {("spill", name) for name in ("count", "remind", "erase", "confirm")}
     assert set(ERRANDS) == wanted | {("command", COMMAND_NAME), ("hook", "delivery")}
 
 

@@ -47,17 +47,36 @@ def messages(case: Case) -> list[Message]:
         answers.ambiguous_answer(case.title, [case.title] * 50),
         answers.problem_answer(case.title, case.title, case.title),
         answers.help_answer(unknown=case.title),
-        spill.author_request(
-            case.title, token="t", permalink="https://x.example/p", where_name=case.title
-        ),
         spill.reporter_receipt([(case, "opened"), (case, "joined")], remark=case.title),
-        spill.nothing_found(where_name=case.title),
+        spill.nothing_found(where_name=case.title, remark=case.title),
         spill.command_spill([case.id]),
-        spill.author_thanks(verified=True),
+        *(spill.author_thanks(how) for how in ("verified", "claimed", "edited", "standing")),
+        *(each for author in ("", "U0AUTHOR") for each in about_a_spill(case, author)),
     ]
     if case.approval is not None:
         found.append(approval.approval_card(case, case.approval, direct=True))
     return found
+
+
+def about_a_spill(case: Case, author: str) -> list[Message]:
+    spilled = spill.Spilled(
+        token="t",
+        where="https://x.example/p",
+        where_name=case.title,
+        kinds=case.title,
+        incident_id=case.id,
+        author=author,
+        file=True,
+        minutes=15,
+    )
+    return [
+        spill.author_request(spilled),
+        spill.author_reminder(spilled, last=True),
+        spill.still_standing(spilled, asked=3),
+        spill.stands_no_more(spilled, "claimed"),
+        spill.reporter_receipt([(case, "known")], spilled=spilled),
+        spill.reporter_receipt([(case, "opened")], spilled=spilled, is_author=True),
+    ]
 
 
 def views(case: Case) -> list[Block]:
@@ -101,7 +120,7 @@ def test_no_name_can_mention_anybody_or_hide(name: str, state: IncidentState, co
         check_message(list(message.blocks))
         for text in [message.text, *mrkdwn_in(list(message.blocks))]:
             controls = re.findall(r"<[^>]*>?", text)
-            assert all(each.startswith("<!date^") for each in controls)
+            assert all(each.startswith(("<!date^", "<@U0AUTHOR>")) for each in controls)
             assert not re.search("[\u202a-\u202e\u2066-\u2069\u200b-\u200f]", text)
 
 
