@@ -1,7 +1,8 @@
 """
 Fetches text files that were posted: bounded, in memory, only with the scope `files:read`.
 
-Which files are worth it is `bot.intake.attachments`' business. The token goes to Slack's own file host and to the workspace that the client talks to.
+Which files are worth it is `bot.intake.attachments`' business. The token goes to Slack's own file
+host and to the workspace that the client talks to.
 Source: docs.slack.dev/reference/objects/file-object (url_private needs the token as a bearer).
 """
 
