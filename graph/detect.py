@@ -2,8 +2,9 @@
 Find secrets in a text, offline: which stretch of it is one, of which type, and how sure that is.
 
 Types of tokens come from Kingfisher's rules, run in process; nothing is ever sent anywhere. Rules
-of our own add what it misses: tokens of Vault and OpenBao, whole private keys, passwords in DSNs,
-and candidates that merely look like a value ("generic"), which a person may choose from.
+of our own add what it misses (`graph/shapes.py`), pasted documents are read and decoded
+(`graph/pastes.py`), and tokens that a line break tore apart are put together. What merely looks
+like a value has the confidence "low": a person may choose from that.
 A finding carries its value only as `SecretValue`. What a value *is* here and now, such as whose
 token, is asked in `graph/identify.py`.
 """
@@ -12,64 +13,40 @@ import re
 import threading
 from bisect import bisect
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
 import kingfisher_sdk
 
+from graph.joining import joined
+from graph.pastes import pasted
 from graph.secret_value import SecretValue
-from graph.weakness import is_weak, shannon_bits
+from graph.shapes import (
+    GENERIC,
+    OPENBAO_TOKEN,
+    PLACEHOLDER,
+    VAULT_TOKEN,
+    Confidence,
+    Span,
+    certain,
+    is_wordy,
+    likely,
+    spoken,
+)
 
-Confidence = Literal["high", "medium", "low"]
-
-GENERIC = "generic"
-OPENBAO_TOKEN = "openbao_token"  # noqa: S105 - the name of a type
-PRIVATE_KEY = "private_key"
-DSN_PASSWORD = "dsn_password"  # noqa: S105 - the name of a type
-
-_ACRONYMS = {"api", "aws", "dsn", "gcp", "id", "jwt", "npm", "oauth", "pat", "ssh", "uri", "url"}
 MAX_FOUND = 1000  # findings per text; a paste with more needs a file import, not a message
+_DEEPEST = 2  # a Secret that holds an .env file that holds a DSN
+_WHOLE_VAULT = 90  # characters of a token hvs. that is not torn
+_SIGNATURES = frozenset({43, 64, 86, 342, 512, 683})  # base64 of HMACs, RSA, ECDSA in a JWT
 
 _PUBLISHERS = re.compile(r"^(?:betterleaks\.|kingfisher\.|custom\.|veles\.secrets/)")
 _CONFIDENCES: dict[str, Confidence] = {"high": "high", "medium": "medium"}
-
-# Lengths: Vault's hvs. tokens have 95 and more characters, OpenBao's and old Vault's s. have 24
-# after the dot (26 with a namespace's suffix), batch tokens are longer.
-_VAULT_TOKEN = re.compile(
-    r"(?<![\w.-])(?:hv[sbr]\.[A-Za-z0-9_-]{20,300}|[sbr]\.[A-Za-z0-9_-]{24,300}(?:\.[A-Za-z0-9]{5,6})?)"
-    r"(?![\w-])"
+_NOT_A_VALUE = frozenset({"kubernetes-secret-yaml"})  # a whole document, read by `pastes`
+# The public half of a pair: no secret by itself.
+_PUBLIC_HALF = re.compile(
+    r"(?:-client-id|-account-id|-application-id|-tenant-id|-app-id|-cloud-name|-domain"
+    r"|-account-name|-instance-url|-public-key|-username|-project-url|-server-host|-access-id)"
+    r"(?:\.\d+)?$"
 )
-_PRIVATE_KEY = re.compile(
-    r"-----BEGIN ((?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?)-----"
-    r"(?:[^-]|-(?!----)){32,20000}-----END \1-----"  # not beyond the next dashes
-)
-_DSN = re.compile(
-    r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{1,30}://[^\s:@/\"'<>]{0,100}"
-    r":(?P<value>[^\s\"'<>@]{4,200}(?:@[^\s\"'<>@]{1,200})*)@[\w\[]"
-)
-_KEYWORD = (
-    r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key"
-    r"|signing[_-]?key|encryption[_-]?key|credentials?|auth(?:orization)?|bearer|webhook)"
-)
-_ASSIGNMENT = re.compile(
-    rf"""{_KEYWORD}[\w.-]{{0,30}}["']?  # db_password, "apiKey"
-        [ \t]{{0,8}}(?:=>|:=|=|:|\bis\b)[ \t]{{0,8}}(?:(?:bearer|basic)[ \t]+)?
-        (?:"(?P<double>[^"\r\n]{{8,500}})"
-          |'(?P<single>[^'\r\n]{{8,500}})'
-          |(?P<value>[^\s"'<>`,;]{{8,500}}))""",
-    re.IGNORECASE | re.VERBOSE,
-)
-_PREFIXED = re.compile(
-    r"(?<![A-Za-z0-9_-])[A-Za-z][A-Za-z0-9]{1,15}(?:[_-][a-z]{2,12}){0,3}_(?P<tail>[A-Za-z0-9]{20,120})"
-    r"(?![A-Za-z0-9_])"
-)
-_RUN = re.compile(r"(?<![A-Za-z0-9+/_=.-])[A-Za-z0-9+/_-]{20,400}={0,2}(?![A-Za-z0-9+/_-])")
-_PLACEHOLDER = re.compile(
-    r"\$\{.*|\$[A-Z_(].*|\{\{.*|<.*|%\(.*|\*{3,}.*|x{6,}|\.{3,}|\[.*|.*(?:redacted|example|your[-_]).*",
-    re.IGNORECASE,
-)
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_MIN_BITS_PER_CHARACTER = 3.4  # random base62 of 20 characters has about 3.9, words less than 3.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,8 +54,9 @@ class Detected:
     """
     One stretch of the text, in characters: `start` up to, not including, `end`.
 
-    `detector` names the type ("openbao_token", "private_key", "dsn_password", "generic", or a
-    Kingfisher rule without its publisher: "aws-access-token"); `detector_name` says it to people.
+    `value` is what stands there, once decoded and joined. `detector` names the type
+    ("openbao_token", "private_key", "dsn_password", "generic", or a Kingfisher rule without its
+    publisher: "aws-access-token"); `detector_name` says it to people.
     """
 
     value: SecretValue
@@ -89,46 +67,111 @@ class Detected:
     confidence: Confidence
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """A candidate; of overlapping ones the lower `rank` wins, then the longer."""
-
-    rank: int
-    start: int
-    end: int
-    detector: str
-    name: str
-    confidence: Confidence
-
-
 def detect(text: str) -> tuple[Detected, ...]:
-    """Return what looks like a secret, in the order of the text and without overlaps."""
-    taken: list[_Span] = []  # in the order of the text
-    for span in sorted(_candidates(text), key=lambda span: (span.rank, span.start - span.end)):
-        if len(taken) == MAX_FOUND:
-            break
-        at = bisect(taken, span.start, key=lambda other: other.start)
-        if at and taken[at - 1].end > span.start:
-            continue
-        if at < len(taken) and taken[at].start < span.end:
-            continue
-        taken.insert(at, span)
+    """
+    Return what looks like a secret, in the order of the text and without overlaps.
+
+    Several values stand in one place where an encoded file holds them.
+    """
     return tuple(
         Detected(
-            value=SecretValue(text[span.start : span.end]),
+            value=SecretValue(_content(span, text)),
             detector=span.detector,
             detector_name=span.name,
             start=span.start,
             end=span.end,
             confidence=span.confidence,
         )
-        for span in taken
+        for span in _spans(text, depth=0)
     )
 
 
 def is_vault_token(value: SecretValue) -> bool:
     """Tell whether the whole value has the shape of a token of Vault or OpenBao."""
-    return _VAULT_TOKEN.fullmatch(value.reveal().strip()) is not None
+    return VAULT_TOKEN.fullmatch(value.reveal().strip()) is not None
+
+
+def warm_up() -> None:
+    """Load the rules now, so that the first report does not wait for it."""
+    _SCANNER.scan(b"")
+
+
+def _spans(text: str, *, depth: int) -> list[Span]:
+    taken: list[Span] = []  # in the order of the text
+    ordered = sorted(_candidates(text, depth), key=lambda span: (span.rank, span.start - span.end))
+    for span in ordered:
+        if len(taken) == MAX_FOUND:
+            break
+        at = bisect(taken, span.start, key=lambda other: other.start)
+        before = taken[at - 1] if at else None
+        after = taken[at] if at < len(taken) else None
+        clear = before is None or before.end <= span.start or _are_brothers(before, span)
+        if clear and (after is None or after.start >= span.end):
+            taken.insert(at, span)
+    return taken
+
+
+def _are_brothers(one: Span, other: Span) -> bool:
+    """Tell whether both come out of one encoded stretch."""
+    same = (one.start, one.end) == (other.start, other.end)
+    return same and one.text is not None and other.text is not None and one.text != other.text
+
+
+def _candidates(text: str, depth: int) -> Iterator[Span]:
+    known = [*certain(text), *_kingfisher(text)]
+    yield from known
+    yield from likely(text)
+    yield from _across_lines(text, known)
+    if depth < _DEEPEST:
+        yield from _in_documents(text, depth)
+
+
+def _in_documents(text: str, depth: int) -> Iterator[Span]:
+    """Take the values of pasted documents; of a file inside one, the secrets in it."""
+    for one in pasted(text):
+        inner = [span for span in _spans(one.text, depth=depth + 1) if span.confidence != "low"]
+        whole = next((span for span in inner if _content(span, one.text) == one.text.strip()), None)
+        if inner and whole is None:
+            for span in inner:
+                value = _content(span, one.text)
+                yield replace(span, rank=-1, start=one.start, end=one.end, text=value)
+            continue
+        found = Span(
+            -1, one.start, one.end, GENERIC, one.name, "medium" if one.sure else "low", one.text
+        )
+        if whole is not None and whole.detector != GENERIC:
+            found = replace(
+                found, detector=whole.detector, name=whole.name, confidence=whole.confidence
+            )
+        yield found
+
+
+def _across_lines(text: str, known: Sequence[Span]) -> Iterator[Span]:
+    """Find tokens of known types that a line break tore apart."""
+    rejoined = joined(text)
+    if rejoined is None:
+        return
+    sure = [span for span in known if span.confidence != "low"]
+    for span in (*certain(rejoined.text), *_kingfisher(rejoined.text)):
+        if span.confidence == "low" or not rejoined.crosses(span.start, span.end):
+            continue
+        start, end = rejoined.original(span.start, span.end)
+        inside = [other for other in sure if other.end > start and other.start < end]
+        if all(other.start == start and _is_torn(other, text) for other in inside):
+            value = rejoined.text[span.start : span.end]
+            yield replace(span, rank=-1, start=start, end=end, text=value)
+
+
+def _is_torn(span: Span, text: str) -> bool:
+    """Tell whether what stands before a break is by its length no whole token."""
+    value = text[span.start : span.end]
+    if span.detector == OPENBAO_TOKEN:
+        return value.startswith("hv") and len(value) < _WHOLE_VAULT
+    return "jwt" in span.detector and len(value.rpartition(".")[2]) not in _SIGNATURES
+
+
+def _content(span: Span, text: str) -> str:
+    return text[span.start : span.end] if span.text is None else span.text
 
 
 class _SharedScanner:
@@ -154,27 +197,7 @@ class _SharedScanner:
 _SCANNER = _SharedScanner()
 
 
-def warm_up() -> None:
-    """Load the rules now, so that the first report does not wait for it."""
-    _SCANNER.scan(b"")
-
-
-def _candidates(text: str) -> Iterator[_Span]:
-    name = "Vault or OpenBao token"
-    for found in _VAULT_TOKEN.finditer(text):
-        body = found[0].partition(".")[2]
-        if any(mark.isdigit() for mark in body) and any(mark.isupper() for mark in body):
-            yield _Span(0, *found.span(), OPENBAO_TOKEN, name, "high")
-    for found in _PRIVATE_KEY.finditer(text):
-        yield _Span(0, *found.span(), PRIVATE_KEY, found[1].capitalize(), "high")
-    yield from _kingfisher(text)
-    for found in _DSN.finditer(text):
-        if not _PLACEHOLDER.fullmatch(found["value"]):
-            yield _Span(2, *found.span("value"), DSN_PASSWORD, "Password in a DSN", "medium")
-    yield from _generic(text)
-
-
-def _kingfisher(text: str) -> Iterator[_Span]:
+def _kingfisher(text: str) -> Iterator[Span]:
     encoded = text.encode("utf-8", "replace")  # as many characters, whatever they are
     found = [finding for finding in _SCANNER.scan(encoded) if finding.visible]
     places = [
@@ -183,12 +206,14 @@ def _kingfisher(text: str) -> Iterator[_Span]:
     characters = _characters(encoded, {offset for place in places for offset in place})
     for finding, (first, last) in zip(found, places, strict=True):
         start, end = characters[first], characters[last]
-        if start >= end or _PLACEHOLDER.fullmatch(text, start, end):
+        detector = _PUBLISHERS.sub("", finding.rule_id)
+        if start >= end or PLACEHOLDER.fullmatch(text, start, end) or detector in _NOT_A_VALUE:
             continue
         confidence = _CONFIDENCES.get(finding.confidence, "low")
+        if _PUBLIC_HALF.search(detector) or (confidence != "high" and is_wordy(text[start:end])):
+            confidence = "low"
         rank = 1 if confidence != "low" else 3
-        detector = _PUBLISHERS.sub("", finding.rule_id)
-        yield _Span(rank, start, end, detector, _spoken(detector), confidence)
+        yield Span(rank, start, end, detector, spoken(detector), confidence)
 
 
 def _characters(encoded: bytes, offsets: set[int]) -> dict[int, int]:
@@ -200,30 +225,3 @@ def _characters(encoded: bytes, offsets: set[int]) -> dict[int, int]:
         byte = offset
         translated[offset] = character
     return translated
-
-
-def _generic(text: str) -> Iterator[_Span]:
-    for found in _ASSIGNMENT.finditer(text):
-        group = next(name for name in ("double", "single", "value") if found[name] is not None)
-        value = found[group]
-        if not is_weak(value) and not _PLACEHOLDER.fullmatch(value) and " " not in value.strip():
-            yield _Span(4, *found.span(group), GENERIC, "Value of a secret setting", "medium")
-    for found in _PREFIXED.finditer(text):
-        if _looks_random(found["tail"]):
-            yield _Span(3, *found.span(), GENERIC, "Token with a prefix", "medium")
-    for found in _RUN.finditer(text):
-        value = found[0]
-        if _looks_random(value) and not _UUID.fullmatch(value):
-            yield _Span(5, *found.span(), GENERIC, "High-entropy value", "low")
-
-
-def _looks_random(value: str) -> bool:
-    """Digits and letters mixed, and no repetition: what generators make and people do not write."""
-    if not any(mark.isdigit() for mark in value) or not any(mark.isalpha() for mark in value):
-        return False
-    return shannon_bits(value) / len(value) >= _MIN_BITS_PER_CHARACTER
-
-
-def _spoken(detector: str) -> str:
-    words = [word.upper() if word in _ACRONYMS else word for word in re.split(r"[-_.]+", detector)]
-    return " ".join(words)[:1].upper() + " ".join(words)[1:]

@@ -12,11 +12,12 @@ from typing import Any
 
 from graph import refs
 from graph.connections import Connections, vault_errors
-from graph.detect import GENERIC, OPENBAO_TOKEN, Detected, detect, is_vault_token
+from graph.detect import Detected, detect, is_vault_token
 from graph.errors import AccessDeniedError, BadInputError, NotFoundError, UnavailableError
 from graph.model import EMPTY, Attributes, AttributeValue, Edge, EdgeKind, Gap, Node, NodeKind
 from graph.refs import Ref
 from graph.secret_value import SecretValue
+from graph.shapes import GENERIC, OPENBAO_TOKEN
 from graph.vault_api import stanza
 
 _UNKNOWN = "Unknown credential"

@@ -16,11 +16,12 @@ import structlog
 
 from bot.intake.offers import MOST_OFFERED, Offer, masked
 from bot.intake.wording import REMOVED, bounded, facts_of, unasked_of, words_of
-from graph.detect import GENERIC, Detected
+from graph.detect import Detected
 from graph.errors import LocksmithError
 from graph.identify import Identified
 from graph.model import Fingerprint, Match, Observation
 from graph.secret_value import SecretValue
+from graph.shapes import GENERIC
 from responders.incident import LeakReport, Person
 
 log = structlog.get_logger()

@@ -1,5 +1,6 @@
 """The benchmarks themselves, in small: they run, and what they measure is the true answer."""
 
+import zlib
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,13 @@ from graph.queries.blast_radius import blast_radius
 from graph.queries.consumers import consumers
 from graph.queries.readers import readers
 from graph.snapshot import Snapshot
-from tests.benchmarks import bench_collection, bench_queries, bench_storage
+from tests.benchmarks import (
+    bench_collection,
+    bench_detection,
+    bench_queries,
+    bench_storage,
+    labelled,
+)
 from tests.benchmarks.company import EVERYWHERE, HUB, SMALL, TOKEN, company
 from tests.benchmarks.yardstick import Bare, uses_in_sql
 
@@ -81,3 +88,21 @@ def test_collection_is_measured() -> None:
     assert found.objects > 400
     assert found.collected > 0
     assert found.typed > 0
+
+
+def test_detection_finds_what_it_is_measured_by_and_raises_few_false_alarms() -> None:
+    """Another seed than the published one: new values, and the floor holds all the same."""
+    found = bench_detection.measure(bench_detection.ours, seed=4711, of_each=1)
+    assert len(found.found) >= 60
+    assert sum(of for _, of in found.alarms.values()) >= 200
+    assert found.recall > 0.98, bench_detection.details({"Locksmith": found})
+    assert found.false_alarms <= 2, bench_detection.details({"Locksmith": found})
+
+
+def test_the_labelled_set_is_new_with_each_seed_and_its_checksums_are_right() -> None:
+    first, again, other = (list(labelled.samples(seed, of_each=1)) for seed in (1, 1, 2))
+    plain = [(one.kind, one.value) for one in first if not one.kind.endswith(" key")]
+    assert plain == [(one.kind, one.value) for one in again if not one.kind.endswith(" key")]
+    assert not {value for _, value in plain} & {one.value for one in other}
+    token = next(one.value for one in first if one.kind == "github personal")
+    assert labelled._base62(zlib.crc32(token[4:34].encode()), 6) == token[34:]
