@@ -13,10 +13,9 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from graph import merging
-from graph.model import ChangeKind, Edge, EdgeKind, Gap, Node, StoredFingerprint
+from graph.model import ChangeKind, Edge, EdgeKind, Gap, Node, StoredFingerprint, merge_nodes
 from graph.refs import Ref
 from graph.rows import Difference, edge_texts, node_texts, read_node, to_text
-from graph.snapshot import merge_nodes
 from graph.tables import EDGES, FINGERPRINTS, NODES
 
 # What only says where a thing lies. Unseen others may say the same, so an incomplete look keeps it.

@@ -11,10 +11,9 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
 
 from graph.database import insert_many
-from graph.model import ChangeKind, Edge, EdgeKind, Gap, Observation, StoredFingerprint
+from graph.model import ChangeKind, Edge, EdgeKind, Gap, Observation, StoredFingerprint, merge_nodes
 from graph.refs import Ref
 from graph.rows import Difference, edge_texts, node_texts, read_node, to_text
-from graph.snapshot import merge_nodes
 from graph.tables import EDGES, FINGERPRINTS, GAPS, NODES, SOURCES
 
 NO_VERSION = -1

@@ -11,7 +11,7 @@ An edge points from the one that acts or derives to the thing it acts on::
     (anything)-[owned_by]->(team|person)
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -180,3 +180,31 @@ class Match:
     current: bool
     form: str
     certainty: str = field(default="exact")  # "exact" or "derived"
+
+
+def merge_nodes(said: Sequence[Node]) -> Node:
+    """
+    Merge what several sources say of one node; `said` in the order of precedence.
+
+    Who saw the thing itself overrules who only saw it referred to (`exists` False); `keys` add up
+    among those who saw it; of other attributes the first one that is set counts.
+    """
+    if len(said) == 1:
+        return said[0]
+    saw = [node for node in said if node.attributes.get("exists") is not False]
+    attributes: dict[str, AttributeValue] = {}
+    for node in [*saw, *(node for node in said if node not in saw)]:
+        for name, value in node.attributes.items():
+            if attributes.get(name) is None:
+                attributes[name] = value
+    keys = [key for node in saw or said for key in _keys(node)]
+    if keys:
+        attributes["keys"] = tuple(dict.fromkeys(keys))
+    if saw and "exists" in attributes:
+        attributes["exists"] = True
+    return Node(said[0].ref, (saw or said)[0].kind, attributes)
+
+
+def _keys(node: Node) -> tuple[str, ...]:
+    keys = node.attributes.get("keys")
+    return keys if isinstance(keys, tuple) else ()

@@ -15,6 +15,8 @@ apart. What would be ambiguous (`/` in a name, `#`, `%`, spaces) is percent-enco
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
+from sys import intern
 from typing import NewType
 from urllib.parse import quote, unquote
 
@@ -93,20 +95,22 @@ def split_key(ref: str) -> tuple[Ref, str]:
     return Ref(bare), unquote(key)
 
 
+@lru_cache(maxsize=65536)
 def namespace_of(ref: str) -> Ref | None:
     """Name the namespace that a Kubernetes object lies in; None: cluster-scoped or not of k8s."""
     parts = ref.split("/", 5)
     if len(parts) < 6 or parts[0] != "k8s:" or parts[3] == "-":  # noqa: PLR2004 - k8s://C/NS/K/N
         return None
-    return Ref(f"k8s://{parts[2]}/-/Namespace/{parts[3]}")
+    return Ref(intern(f"k8s://{parts[2]}/-/Namespace/{parts[3]}"))
 
 
+@lru_cache(maxsize=65536)
 def cluster_of(ref: str) -> Ref | None:
     """Name the cluster that a Kubernetes object lies in; None: the ref is not of k8s."""
     parts = ref.split("/", 3)
     if len(parts) < 4 or parts[0] != "k8s:":  # noqa: PLR2004 - "k8s:" "" CLUSTER REST
         return None
-    return Ref(f"k8s://{parts[2]}/-/Cluster/{parts[2]}")
+    return Ref(intern(f"k8s://{parts[2]}/-/Cluster/{parts[2]}"))
 
 
 def parse(text: str) -> RefParts:

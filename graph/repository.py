@@ -22,7 +22,17 @@ from sqlalchemy import Connection, Engine, Row, Select, Table, func, select, tex
 from graph import merging
 from graph.amending import Amendment, amend
 from graph.database import insert_many, reading, writing
-from graph.model import Change, Edge, EdgeKind, Fingerprint, Gap, Match, Node, Observation
+from graph.model import (
+    Change,
+    Edge,
+    EdgeKind,
+    Fingerprint,
+    Gap,
+    Match,
+    Node,
+    Observation,
+    merge_nodes,
+)
 from graph.refs import Ref
 from graph.rows import (
     EDGE,
@@ -36,7 +46,7 @@ from graph.rows import (
     read_node,
     to_text,
 )
-from graph.snapshot import Snapshot, StoredEdge, merge_nodes
+from graph.snapshot import Snapshot, StoredEdge
 from graph.tables import CHANGES, EDGES, FEED, FINGERPRINTS, GAPS, NODES, SOURCES
 
 # A snapshot further behind than this is loaded anew: reading rows in one go is cheaper than

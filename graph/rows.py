@@ -14,9 +14,19 @@ from typing import Any
 
 import orjson
 
-from graph.model import Attributes, Change, ChangeKind, Edge, EdgeKind, Gap, Node, NodeKind
+from graph.model import (
+    Attributes,
+    Change,
+    ChangeKind,
+    Edge,
+    EdgeKind,
+    Gap,
+    Node,
+    NodeKind,
+    merge_nodes,
+)
 from graph.refs import Ref
-from graph.snapshot import StoredEdge, Uses, merge_nodes
+from graph.snapshot import StoredEdge, Uses
 
 NODE, EDGE, GAP = "node", "edge", "gap"
 

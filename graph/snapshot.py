@@ -22,7 +22,7 @@ from urllib.parse import unquote
 
 import networkx as nx
 
-from graph.model import Attributes, AttributeValue, Edge, EdgeKind, Gap, Node, NodeKind
+from graph.model import Attributes, Edge, EdgeKind, Gap, Node, NodeKind, merge_nodes
 from graph.refs import Ref
 
 # Tells uses of one kind between the same two nodes apart: the edge's digest, or any hashable.
@@ -36,6 +36,7 @@ _NOT_USED: Uses = {}
 
 Answer = TypeVar("Answer")
 _REMEMBERED = 128  # answers; the one about a secret that everybody uses may take 20 MB
+_PARTS = 4_000  # of answers; one has a hundred ways, in 20 KB
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Snapshot:
         "_layers",
         "_names",
         "_nodes",
+        "_parts",
         "_tails",
         "gaps",
         "revision",
@@ -79,6 +81,7 @@ class Snapshot:
         self._names = names
         self._by_kind = by_kind
         self._answers: dict[Hashable, Any] = {}
+        self._parts: dict[Hashable, Any] = {}
         self.gaps = gaps
         self.revision = revision
 
@@ -194,12 +197,11 @@ class Snapshot:
 
     def once(self, question: Hashable, answer: Callable[[], Answer]) -> Answer:
         """Answer a question only once: as a snapshot never changes, neither does the answer."""
-        known: Answer | None = self._answers.get(question)
-        if known is None:
-            if len(self._answers) >= _REMEMBERED:
-                self._answers.clear()
-            known = self._answers[question] = answer()
-        return known
+        return _remembered(self._answers, question, answer, _REMEMBERED)
+
+    def part(self, name: Hashable, make: Callable[[], Answer]) -> Answer:
+        """Make what many answers have in common only once, such as the readers of a namespace."""
+        return _remembered(self._parts, name, make, _PARTS)
 
     def layer(self, kind: EdgeKind) -> Layer:
         """Return the edges of one kind for networkx's own algorithms; read only."""
@@ -260,6 +262,17 @@ class Snapshot:
         return names
 
 
+def _remembered(
+    known: dict[Hashable, Any], name: Hashable, make: Callable[[], Answer], limit: int
+) -> Answer:
+    found: Answer | None = known.get(name)
+    if found is None:
+        if len(known) >= limit:
+            known.clear()
+        found = known[name] = make()
+    return found
+
+
 class _Growing:
     """The two adjacencies of one kind of edge while they are filled."""
 
@@ -295,37 +308,9 @@ class _Growing:
         back[tail] = uses
 
 
-def merge_nodes(said: Sequence[Node]) -> Node:
-    """
-    Merge what several sources say of one node; `said` in the order of precedence.
-
-    Who saw the thing itself overrules who only saw it referred to (`exists` False); `keys` add up
-    among those who saw it; of other attributes the first one that is set counts.
-    """
-    if len(said) == 1:
-        return said[0]
-    saw = [node for node in said if node.attributes.get("exists") is not False]
-    attributes: dict[str, AttributeValue] = {}
-    for node in [*saw, *(node for node in said if node not in saw)]:
-        for name, value in node.attributes.items():
-            if attributes.get(name) is None:
-                attributes[name] = value
-    keys = [key for node in saw or said for key in _keys(node)]
-    if keys:
-        attributes["keys"] = tuple(dict.fromkeys(keys))
-    if saw and "exists" in attributes:
-        attributes["exists"] = True
-    return Node(said[0].ref, (saw or said)[0].kind, attributes)
-
-
 def last_name(ref: str) -> str:
     """Return what people call a thing: the last part of its ref, decoded, in lower case."""
     return unquote(ref.rpartition("/")[2].rpartition(":")[2]).lower()
-
-
-def _keys(node: Node) -> tuple[str, ...]:
-    keys = node.attributes.get("keys")
-    return keys if isinstance(keys, tuple) else ()
 
 
 def _replaced(known: dict[Ref, Node], changes: Mapping[Ref, Node | None]) -> dict[Ref, Node]:

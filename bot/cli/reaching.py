@@ -12,7 +12,8 @@ from graph.errors import BadInputError
 from graph.queries.blast_radius import to_json
 from graph.queries.cuts import Cuts, cuts
 from graph.queries.reach import BREADTH, DEPTH, reach
-from graph.queries.readers import Readable, Readers, readable_by, readers
+from graph.queries.readable import Readable, readable_by
+from graph.queries.readers import Readers, readers
 from graph.queries.search import resolve
 
 _SHOWN = 8  # subjects of one cut

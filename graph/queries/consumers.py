@@ -4,11 +4,12 @@ Who uses a secret: every workload that consumes it or any copy of it, with every
 Not here: who could read it (`readers`), and what breaks when (the planner's forecast).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 
 from graph.model import Attributes, EdgeKind, Gap, PicksUp
+from graph.queries.answer import answer
 from graph.queries.copies import Reached, by_secret, origins, spread
 from graph.queries.owners import own_owner
 from graph.refs import Ref, namespace_of, split_key
@@ -27,7 +28,7 @@ _RANK = {picks_up: rank for rank, picks_up in enumerate(WORST_FIRST)}
 _PICKS_UP: Mapping[object, PicksUp] = {picks_up.value: picks_up for picks_up in PicksUp}
 
 
-@dataclass(frozen=True, slots=True)
+@answer
 class Use:
     """
     One place in a workload that names the secret; `key` "" means all keys.
@@ -47,7 +48,7 @@ class Use:
     syncs: tuple[Ref, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@answer
 class Consumer:
     """A workload with all its uses; `picks_up` is the worst of them and `reason` its reason."""
 
@@ -90,43 +91,35 @@ def consumers_of(snapshot: Snapshot, places: Iterable[Reached]) -> tuple[Consume
     uses: dict[Ref, list[Use]] = {}
     for place, keys in by_secret(places):
         every = "" in keys
-        make = _uses_of(place)
+        made: dict[int, Use] = {}  # the snapshot shares what is equal, and outlives this
         for workload, joined in snapshot.uses_into(place.secret, EdgeKind.CONSUMES).items():
             for attributes in joined.values():
-                key = attributes.get("key")
-                if every or not key or key in keys:
+                if every or not (key := attributes.get("key")) or key in keys:
+                    use = made.get(id(attributes))
+                    if use is None:
+                        use = made[id(attributes)] = _use(attributes, place)
                     known = uses.get(workload)
                     if known is None:
-                        uses[workload] = [make(attributes)]
+                        uses[workload] = [use]
                     else:
-                        known.append(make(attributes))
+                        known.append(use)
     owners: dict[Ref | None, str] = {}
     return tuple([_consumer(snapshot, one, uses[one], owners) for one in sorted(uses)])
 
 
-def _uses_of(place: Reached) -> Callable[[Attributes], Use]:
-    """Make the uses of one place: what is said alike by many workloads becomes one value."""
-    secret, syncs = place.secret, place.syncs
-    made: dict[int, Use] = {}
-
-    def use_of(attributes: Attributes) -> Use:
-        use = made.get(id(attributes))  # the snapshot shares what is equal, and outlives this
-        if use is None:
-            get = attributes.get
-            use = made[id(attributes)] = Use(
-                str(get("how") or ""),
-                str(get("container") or ""),
-                str(get("key") or ""),
-                str(get("field") or ""),
-                secret,
-                bool(get("optional")),
-                _PICKS_UP.get(get("picks_up"), PicksUp.UNKNOWN),
-                str(get("reason") or ""),
-                syncs,
-            )
-        return use
-
-    return use_of
+def _use(attributes: Attributes, place: Reached) -> Use:
+    get = attributes.get
+    return Use(
+        str(get("how") or ""),
+        str(get("container") or ""),
+        str(get("key") or ""),
+        str(get("field") or ""),
+        place.secret,
+        bool(get("optional")),
+        _PICKS_UP.get(get("picks_up"), PicksUp.UNKNOWN),
+        str(get("reason") or ""),
+        place.syncs,
+    )
 
 
 def _consumer(
@@ -137,14 +130,16 @@ def _consumer(
     if len(uses) > 1:
         uses = sorted(uses, key=attrgetter("secret", "container", "how", "key", "field"))
         worst = min(uses, key=_badness)
-    node = snapshot.node(workload)
-    replicas = node.attributes.get("replicas") if node else None
     owner = own_owner(snapshot, workload)
     if not owner:
         namespace = namespace_of(workload)
-        if namespace not in owners:
-            owners[namespace] = own_owner(snapshot, namespace) if namespace else ""
-        owner = owners[namespace]
+        known = owners.get(namespace)
+        if known is None:
+            known = own_owner(snapshot, namespace) if namespace else ""
+            owners[namespace] = known
+        owner = known
+    node = snapshot.node(workload)
+    replicas = node.attributes.get("replicas") if node else None
     return Consumer(
         workload,
         tuple(uses),

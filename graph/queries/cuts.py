@@ -12,10 +12,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from graph.model import Attributes, EdgeKind, Gap, NodeKind
+from graph.model import EdgeKind, Gap, NodeKind
 from graph.queries.copies import by_secret, spread
-from graph.queries.identities import lending, lent_by_place, takers
-from graph.queries.readers import granted
+from graph.queries.identities import lending, takers
+from graph.queries.rules import granted, is_a, lent_by, path_of
 from graph.refs import Ref, split_key
 from graph.snapshot import Snapshot
 
@@ -93,8 +93,8 @@ def _ways(snapshot: Snapshot, ref: Ref) -> _Ways:
             queue.append(who)
 
     for place, _ in by_secret(spread(snapshot, [split_key(ref)])):
-        for tail, attributes in granted(snapshot, place.secret):
-            ways.add(tail, ref, _rules(attributes))
+        for tail, said in granted(snapshot, place.secret):
+            ways.add(tail, ref, frozenset(said.path))
             reached(tail)
     for at in queue:  # grows while it is walked
         if ways.edges >= MAX_EDGES:
@@ -103,7 +103,7 @@ def _ways(snapshot: Snapshot, ref: Ref) -> _Ways:
             ways.add(who, at, rules)
             reached(who)
         for scope, target in lending(snapshot, at):
-            for tail, _ in lent_by_place(snapshot, scope, target):
+            for tail, _ in lent_by(snapshot, scope, target):
                 reached(tail)
     return ways
 
@@ -113,18 +113,17 @@ def _into(
 ) -> Iterator[tuple[Ref, frozenset[str]]]:
     scopes = list(lending(snapshot, at))
     for step in takers(snapshot, at, set(scopes)):
-        yield step.who, _rules(step.attributes)
+        yield step.who, frozenset(path_of(step.attributes))
     for scope, target in scopes:  # as a thing of its own, or each account would repeat it
         place = f"{scope} {target}"
         ways.add(place, at)
         if place not in seen:
             seen.add(place)
-            for tail, attributes in lent_by_place(snapshot, scope, target):
-                ways.add(tail, place, _rules(attributes))
-    node = snapshot.node(at)
-    if node is not None and node.kind is NodeKind.SECRET:
-        for tail, attributes in granted(snapshot, at):
-            yield tail, _rules(attributes)
+            for tail, attributes in lent_by(snapshot, scope, target):
+                ways.add(tail, place, frozenset(path_of(attributes)))
+    if is_a(snapshot.node(at), NodeKind.SECRET):
+        for tail, said in granted(snapshot, at):
+            yield tail, frozenset(said.path)
     for workload in snapshot.uses_into(at, EdgeKind.RUNS_AS):
         yield workload, frozenset()
 
@@ -155,16 +154,10 @@ def _rules_behind(
     return rules
 
 
-def _rules(attributes: Attributes) -> frozenset[str]:
-    """Take the bindings, roles and policies of an edge's path, not the identities in it."""
-    path = attributes.get("path")
-    return frozenset(path) if isinstance(path, tuple) else frozenset()
-
-
 def _is_rule(snapshot: Snapshot, ref: str) -> bool:
-    node = snapshot.node(Ref(ref))
-    is_policy = node is not None and node.kind is NodeKind.POLICY
-    return is_policy or (ref.startswith("vault://") and "/auth/" in ref)
+    return is_a(snapshot.node(Ref(ref)), NodeKind.POLICY) or (
+        ref.startswith("vault://") and "/auth/" in ref
+    )
 
 
 def _counts(snapshot: Snapshot, who: str) -> bool:

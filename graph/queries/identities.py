@@ -16,6 +16,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from graph.model import EMPTY, Attributes, EdgeKind, NodeKind
+from graph.queries.rules import Rules, lenders
 from graph.refs import Ref, cluster_of, k8s, namespace_of
 from graph.snapshot import Snapshot
 
@@ -34,7 +35,6 @@ HOLDS = "holds"  # a policy, a membership
 _STORES = frozenset({"SecretStore", "ClusterSecretStore"})
 _MEANS = {"User": ("User", "ServiceAccount"), "SecretStore": ("SecretStore", "ClusterSecretStore")}
 _SCOPES = frozenset({"Namespace", "Cluster"})
-_NO_PODS = frozenset({"Ingress", "Gateway"})
 
 
 class Lent(NamedTuple):
@@ -60,15 +60,18 @@ def takers(snapshot: Snapshot, whom: Ref, done: set[tuple[Ref, str]]) -> Iterato
 
     A rule for all of a namespace is told only once: `done` remembers which were, between calls.
     """
-    yield from _by_own_edges(snapshot, whom)
-    for scope, target in lending(snapshot, whom):
-        yield from _from_scope(snapshot, whom, scope, target, done)
-    members = _scope_of(whom)
-    if members is not None:
+    kind, _ = sort_of(whom)
+    if snapshot.uses_into(whom, EdgeKind.OPENS):
+        yield from _by_own_edges(snapshot, whom)
+    for place in lending(snapshot, whom):
+        rules = lenders(snapshot, place[0]).get(place[1])
+        if rules is not None:
+            yield from _from_place(snapshot, whom, rules, place, done)
+    if kind == "Group" and (members := _scope_of(whom)) is not None:
         for account in _inside(snapshot, members, "ServiceAccount"):
             if sort_of(account)[0] == "ServiceAccount":
                 yield from (s._replace(whom=whom) for s in takers(snapshot, account, done))
-    if sort_of(whom)[0] in _STORES:
+    if kind in _STORES:
         for secret, attributes in snapshot.heads(whom, EdgeKind.CONSUMES):
             if attributes.get("how") == STORE_LOGIN:
                 yield Lent(secret, whom, {"kind": LOGS_IN, "direct": False})
@@ -117,14 +120,6 @@ def lending(snapshot: Snapshot, whom: Ref) -> Iterator[tuple[Ref, str]]:
             yield scope, "SecretStore"
 
 
-def lent_by_place(snapshot: Snapshot, scope: Ref, target: str) -> Iterator[tuple[Ref, Attributes]]:
-    """Yield (who, attributes) of the rules that lend the rights of every `target` in a place."""
-    for tail, attributes in snapshot.tails(scope, EdgeKind.OPENS):
-        narrowed = "names" in attributes or "running" in attributes
-        if attributes.get("target") == target and not narrowed:
-            yield tail, attributes
-
-
 def implied_groups(subject: Ref) -> tuple[Ref, ...]:
     """Name the groups that Kubernetes puts a user or service account into by itself."""
     kind, name = sort_of(subject)
@@ -156,19 +151,6 @@ def fits_member(who: Ref, attributes: Attributes) -> bool:
     return _fits(accounts, name) and _fits(namespaces, sort_of(namespace_of(who) or who)[1])
 
 
-def secret_applies(snapshot: Snapshot, secret: Ref, attributes: Attributes) -> bool:
-    """Look whether an edge to a whole namespace or cluster is about this Secret."""
-    names = attributes.get("names")
-    if isinstance(names, tuple) and names and unquote(secret.rpartition("/")[2]) not in names:
-        return False
-    return not attributes.get("running") or any(
-        sort_of(workload)[0] not in _NO_PODS
-        and (node := snapshot.node(workload)) is not None
-        and node.kind is NodeKind.WORKLOAD
-        for workload in snapshot.uses_into(secret, EdgeKind.CONSUMES)
-    )
-
-
 def _by_own_edges(snapshot: Snapshot, whom: Ref) -> Iterator[Lent]:
     for tail, attributes in snapshot.tails(whom, EdgeKind.OPENS):
         if sort_of(tail)[0] in _SCOPES:
@@ -186,23 +168,27 @@ def _by_patterns(snapshot: Snapshot, who: Ref) -> Iterator[Lent]:
                 yield Lent(who, head, attributes)
 
 
-def _from_scope(
-    snapshot: Snapshot, whom: Ref, scope: Ref, target: str, done: set[tuple[Ref, str]]
+def _from_place(
+    snapshot: Snapshot,
+    whom: Ref,
+    rules: Rules[Attributes],
+    place: tuple[Ref, str],
+    done: set[tuple[Ref, str]],
 ) -> Iterator[Lent]:
-    again = (scope, target) in done
-    themselves = False
-    for tail, uses in snapshot.uses_into(scope, EdgeKind.OPENS).items():
-        if tail == whom:  # nobody takes over himself; but for the next one it must be told
-            themselves = True
-            continue
-        for attributes in uses.values():
-            narrowed = "names" in attributes or "running" in attributes
-            if attributes.get("target") != target or (again and not narrowed):
-                continue
-            if _applies(snapshot, whom, attributes):
+    if place not in done:
+        themselves = False
+        for tail, attributes in rules.wide:
+            if tail == whom:  # nobody takes over himself; but for the next one it must be told
+                themselves = True
+            else:
                 yield Lent(tail, whom, attributes)
-    if not themselves:
-        done.add((scope, target))
+        if not themselves:
+            done.add(place)
+    kind, name = sort_of(whom)
+    any_member = kind == "Group" and place[1] == "ServiceAccount"
+    for tail, attributes in rules.narrowed() if any_member else rules.about(name):
+        if tail != whom and (any_member or _applies(snapshot, whom, attributes)):
+            yield Lent(tail, whom, attributes)
 
 
 def _applies(snapshot: Snapshot, whom: Ref, attributes: Attributes) -> bool:
@@ -237,8 +223,14 @@ def _scope_of(group: Ref) -> Ref | None:
     return _namespace(group, home[1:]) if home else cluster_of(group)
 
 
-def _inside(snapshot: Snapshot, scope: Ref, target: str) -> Iterator[Ref]:
-    """Yield what a target means in a place: accounts with their groups, stores, users, groups."""
+def _inside(snapshot: Snapshot, scope: Ref, target: str) -> tuple[Ref, ...]:
+    """Return what a target means in a place: accounts with their groups, stores, users, groups."""
+    return snapshot.part(
+        ("inside", scope, target), lambda: tuple(_look_inside(snapshot, scope, target))
+    )
+
+
+def _look_inside(snapshot: Snapshot, scope: Ref, target: str) -> Iterator[Ref]:
     kind, name = sort_of(scope)
     of_cluster = f"k8s://{scope.split('/')[2]}/"
     if kind == "Namespace":
@@ -278,9 +270,13 @@ def _open_to(snapshot: Snapshot, store: Ref) -> tuple[Ref, ...]:
     return (*_spaces(snapshot, store), cluster)
 
 
-def _spaces(snapshot: Snapshot, near: Ref) -> Iterator[Ref]:
+def _spaces(snapshot: Snapshot, near: Ref) -> tuple[Ref, ...]:
+    """Return the namespaces of a cluster."""
     start = f"k8s://{near.split('/')[2]}/"
-    return (one.ref for one in snapshot.nodes(NodeKind.NAMESPACE) if one.ref.startswith(start))
+    namespaces = (node.ref for node in snapshot.nodes(NodeKind.NAMESPACE))
+    return snapshot.part(
+        ("namespaces", start), lambda: tuple(one for one in namespaces if one.startswith(start))
+    )
 
 
 def _namespace(near: Ref, name: str) -> Ref:

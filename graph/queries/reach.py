@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from graph.model import Attributes, EdgeKind, Gap, NodeKind
-from graph.queries.identities import MOUNTS, implied_groups, lent, secret_applies
-from graph.queries.readers import secrets_below
+from graph.queries.identities import MOUNTS, implied_groups, lent
+from graph.queries.rules import secret_applies, secrets_below
 from graph.refs import Ref, split_key
 from graph.snapshot import Snapshot
 

@@ -3,7 +3,9 @@ How fast questions are answered, as ratios: `python -m tests.benchmarks.bench_qu
 
 Each question is measured in turns with the walk over bare dictionaries that touches the same nodes
 and edges (`yardstick`). "first" is the first time that it is asked of a revision of the graph,
-"again" any later time. With several scales it shows what growth does to answers that stay the same.
+"again" any later time; "readers warm" is about a secret that was not asked for, when others of the
+same namespaces were: see its "again". With several scales it shows what growth does to answers that
+stay the same.
 """
 
 import sys
@@ -15,7 +17,8 @@ from statistics import median
 from graph.model import Edge, NodeKind, Observation
 from graph.queries.blast_radius import blast_radius
 from graph.queries.consumers import consumers
-from graph.queries.readers import readers
+from graph.queries.copies import spread
+from graph.queries.readers import readers, readers_of
 from graph.queries.search import resolve
 from graph.refs import Ref
 from graph.snapshot import Snapshot
@@ -61,11 +64,17 @@ def fresh(snapshot: Snapshot) -> Snapshot:
 def _questions(bare: Bare) -> Iterator[tuple[str, Ask, Callable[[Ref], Found]]]:
     yield "uses", consumers, bare.uses
     yield "readers", readers, bare.readers
+    yield "readers warm", _readers_warm, bare.readers
     yield (
         "blast radius",
         lambda snapshot, ref: blast_radius(snapshot, [(ref, "")]),
         bare.blast_radius,
     )
+
+
+def _readers_warm(snapshot: Snapshot, ref: Ref) -> object:
+    """Answer anew from the parts that the snapshot remembers, not from the whole answer."""
+    return readers_of(snapshot, spread(snapshot, [(ref, "")]))
 
 
 def graph_of(looks: Sequence[Observation]) -> tuple[Snapshot, Bare]:

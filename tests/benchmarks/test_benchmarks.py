@@ -62,7 +62,7 @@ def test_the_token_opens_what_its_account_may_read(graph: tuple[Snapshot, Bare])
 
 def test_questions_are_measured(graph: tuple[Snapshot, Bare]) -> None:
     measured = list(bench_queries.measure(*graph))
-    assert len(measured) == 9
+    assert len(measured) == 12
     assert all(one.first.ratio > 0 and one.again.p99 > 0 for one in measured)
 
 

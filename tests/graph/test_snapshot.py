@@ -1,9 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graph.model import Edge, EdgeKind, Node, NodeKind
+from graph.model import Edge, EdgeKind, Node, NodeKind, merge_nodes
 from graph.refs import Ref
-from graph.snapshot import Snapshot, StoredEdge, merge_nodes
+from graph.snapshot import Snapshot, StoredEdge
 
 A, B, C = Ref("vault://s/kv/a"), Ref("vault://s/kv/b"), Ref("vault://s/kv/c")
 

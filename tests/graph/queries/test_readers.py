@@ -1,6 +1,7 @@
 from graph import refs
 from graph.model import Edge, EdgeKind, Node, NodeKind
-from graph.queries.readers import MOUNTS, readable_by, readers
+from graph.queries.readable import readable_by
+from graph.queries.readers import MOUNTS, readers
 from graph.refs import Ref
 from graph.snapshot import Snapshot
 from tests.graph.demo_graph import (

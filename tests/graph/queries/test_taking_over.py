@@ -10,7 +10,8 @@ from graph.model import Attributes, Edge, EdgeKind, Node, NodeKind
 from graph.queries.cuts import cuts
 from graph.queries.identities import implied_groups
 from graph.queries.reach import reach
-from graph.queries.readers import Reader, readable_by, readers
+from graph.queries.readable import readable_by
+from graph.queries.readers import Reader, readers
 from graph.refs import Ref
 from graph.snapshot import Snapshot
 from tests.graph.test_grants import account, bind, observed, role, rule, user
