@@ -28,6 +28,7 @@ CONFIGURED = {
     "http": "`http.hosts`",
     "postgres": "`databases.NAME`",
     "people": "`people`",
+    "aws": "`aws.NAME`",
 }
 OF_PEOPLE = {"people", "issuer"}
 

@@ -18,7 +18,7 @@ LONGEST_MODULE, LONGEST_TEST = 400, 600
 CATCH_ALL = {"bot/worker.py", "responders/engine.py", "responders/runner.py"}
 BANNED_NAMES = {"manager", "service", "handler", "helper", "helpers", "util", "utils", "common",
                 "base", "misc"}  # fmt: skip
-PRODUCTS = {"cert_manager"}  # called so by their makers
+PRODUCTS = {"cert_manager", "aws_secrets_manager"}  # called so by their makers
 # Paths of one machine, and addresses of package registries: neither works elsewhere.
 MACHINE = re.compile(
     r"(?<![\w./])/(?:work|root|home/\w+|Users/\w+|opt/wheels)/\w|/tmp/(?!$)\w+/"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import httpx
 
+from bot.checks.aws import check_aws
 from bot.checks.finding import Checked, Outcome
 from bot.checks.graph import check_graph
 from bot.checks.kubernetes import check_kubernetes
@@ -18,6 +19,8 @@ def check_everything(parts: GraphParts) -> Iterator[Checked]:
     yield from check_slack(parts.config.slack)
     for name in parts.connections.vault_names:
         yield from check_vault(name, parts.connections)
+    for name in parts.connections.aws_names:
+        yield from check_aws(name, parts.connections)
     for name in parts.connections.cluster_names:
         yield from check_kubernetes(name, parts.connections)
     yield from check_graph(parts.repository, now=parts.now())
