@@ -30,6 +30,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 from botocore.exceptions import ConnectionError as NoConnectionError
+from botocore.parsers import ResponseParserError
 
 from graph.errors import (
     AccessDeniedError,
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
 Service = Literal["secretsmanager", "ssm", "iam", "sts"]
 
-_CONNECT_SECONDS, _READ_SECONDS, _TRIES = 5, 30, 4
+_CONNECT_SECONDS, _READ_SECONDS = 5, 30
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 _NO_SUCH_CALLER = frozenset(
     {
@@ -132,6 +133,14 @@ def aws_errors(doing: str, *, service: Service) -> Iterator[None]:
         raise _translate_answer(error, doing, service) from None
     except BotoCoreError as error:
         raise _translate_transport(error, doing) from None
+    except (
+        ResponseParserError,
+        KeyError,
+    ):  # its text repeats the whole answer; or a part is missing
+        raise UnavailableError(
+            f"Could not {doing}: the answer is not one of AWS.",
+            means="Something between here and AWS may answer in its place.",
+        ) from None
 
 
 def error_code(error: ClientError) -> str:
@@ -212,12 +221,14 @@ class AwsApi:
         secret_access_key: str = "",
         session_token: str = "",
         ca_cert: str = "",
+        tries: int = 4,
     ) -> None:
         self.name = name
         self.region = region
         self._account = account
         self._endpoint_url = endpoint_url
         self._ca_cert = ca_cert
+        self._tries = tries
         self._lock = threading.Lock()
         self._clients: dict[Service, object] = {}
         try:
@@ -270,6 +281,31 @@ class AwsApi:
         )
         return cast("STSClient", self._made(other, "sts"))
 
+    def accepts(self, access_key_id: str, secret_access_key: str) -> tuple[bool | None, str]:
+        """
+        Try somebody else's access key, and say what AWS called it; None: proves nothing.
+
+        Everybody may ask who he is, so a refusal is about the key and not about a permission.
+
+        Raises:
+            UnavailableError: no answer.
+        """
+        client = self.sts_as(access_key_id, secret_access_key)
+        try:
+            with aws_errors("try an access key", service="sts"):
+                try:
+                    client.get_caller_identity()
+                except ClientError as error:
+                    code = error_code(error)
+                    if code == "InvalidClientTokenId":
+                        return False, code
+                    if code in _LATER or not code:
+                        raise
+                    return None, code
+        finally:
+            client.close()
+        return True, "accepted"
+
     def close(self) -> None:
         with self._lock:
             for client in self._clients.values():
@@ -291,7 +327,7 @@ class AwsApi:
             config=Config(
                 connect_timeout=_CONNECT_SECONDS,
                 read_timeout=_READ_SECONDS,
-                retries={"mode": "standard", "total_max_attempts": _TRIES},
+                retries={"mode": "standard", "total_max_attempts": self._tries},
                 user_agent_extra="locksmith",
             ),
         )

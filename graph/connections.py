@@ -259,6 +259,7 @@ def _aws_api(name: str, settings: AwsSettings) -> AwsApi:
         secret_access_key=secret.get_secret_value() if secret else "",
         session_token=session.get_secret_value() if session else "",
         ca_cert=settings.ca_cert,
+        tries=settings.tries,
     )
 
 

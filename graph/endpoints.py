@@ -87,6 +87,7 @@ class AwsSettings(EndpointSettings):
     secret_access_key: SecretStr | None = None
     session_token: SecretStr | None = None
     ca_cert: str = ""
+    tries: int = Field(default=4, ge=1)  # of one call, while AWS asks to wait or does not answer
     mode: Literal["references", "fingerprint"] = "references"
     environment: str = ""
 

@@ -30,6 +30,7 @@ _MARK_AFTER = "locksmith_after_version"
 _MARK_DIGEST = "locksmith_digest"
 _MARK_ISSUED = "locksmith_issued_id"
 _MARK_ATTEMPT = "locksmith_attempt"
+_MARK_BEFORE = "locksmith_before"
 _MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 
 READ_VERSIONS = Permission(
@@ -64,7 +65,8 @@ class Mark:
     """
     What a step noted before it wrote: the next version after `after` is its own if `digest` fits.
 
-    `issued_id` is the issuer's name for a token that was made for this write.
+    `issued_id` is the issuer's name for a token that was made for this write; `before` are the
+    names of those that it knew already, where it takes no idempotency key.
     """
 
     step: str
@@ -72,6 +74,7 @@ class Mark:
     digest: str = ""
     issued_id: str = ""
     attempt: int = 1
+    before: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,7 @@ class KvSecret:
             _MARK_DIGEST: mark.digest or None,
             _MARK_ISSUED: mark.issued_id or None,
             _MARK_ATTEMPT: str(mark.attempt),
+            _MARK_BEFORE: mark.before or None,
         }
         self._call("patch", "metadata", "mark", body={"custom_metadata": values})
 
@@ -234,4 +238,5 @@ def _read_mark(custom: Mapping[str, Any]) -> Mark | None:
         digest=str(custom.get(_MARK_DIGEST) or ""),
         issued_id=str(custom.get(_MARK_ISSUED) or ""),
         attempt=int(attempt),
+        before=str(custom.get(_MARK_BEFORE) or ""),
     )

@@ -16,15 +16,13 @@ Example::
 Source: https://openbao.org/api-docs/secret/kv/kv-v2/ (patch with options.cas, destroy, metadata).
 """
 
-import secrets
-import string
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field
 
 from graph.collector import Permission
 from graph.errors import NotFoundError, RefusedError
-from graph.secret_value import SecretValue
+from responders.generated import Alphabet, generate
 from responders.kv_versions import (
     READ_VALUES,
     READ_VERSIONS,
@@ -44,12 +42,6 @@ from responders.step import (
     judged,
 )
 
-_ALPHABETS = {
-    "alphanumeric": string.ascii_letters + string.digits,
-    "hex": "0123456789abcdef",
-    "url_safe": string.ascii_letters + string.digits + "-_",
-}
-
 
 class RotateSettings(StepSettings):
     """`length` counts the generated characters, without `prefix`."""
@@ -57,7 +49,7 @@ class RotateSettings(StepSettings):
     secret: str
     field: str = Field(min_length=1)
     length: int = Field(default=40, ge=20, le=1024)
-    alphabet: Literal["alphanumeric", "hex", "url_safe"] = "alphanumeric"
+    alphabet: Alphabet = "alphanumeric"
     prefix: str = ""
     leaked_version: int | None = None
 
@@ -84,7 +76,7 @@ class Rotate(Step[RotateSettings]):
         seen = secret.look()
         done = secret.written_under(seen, context.key, settings.field, context.fingerprinter)
         if done is None:
-            value = _generate(settings)
+            value = generate(settings.length, settings.alphabet, settings.prefix)
             secret.set_mark(
                 Mark(context.key, seen.current, digest=digest(value, context.fingerprinter))
             )
@@ -197,10 +189,3 @@ class DestroyVersion(Step[DestroyVersionSettings]):
             VerdictKind.REFUTED,
             f"Version {settings.version} of {settings.secret} is still there.",
         )
-
-
-def _generate(settings: RotateSettings) -> SecretValue:
-    alphabet = _ALPHABETS[settings.alphabet]
-    return SecretValue(
-        settings.prefix + "".join(secrets.choice(alphabet) for _ in range(settings.length))
-    )

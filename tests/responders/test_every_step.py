@@ -14,6 +14,7 @@ import structlog
 import yaml
 
 from graph.connections import (
+    AwsSettings,
     Connections,
     HttpSettings,
     IssuerSettings,
@@ -140,6 +141,18 @@ def hostile(address: str, folder: Path) -> Connections:
             )
         },
         providers={name: ProviderSettings(base_url=address) for name in load_providers()},
+        aws={
+            "prod": AwsSettings.model_validate(
+                {
+                    "region": "eu-west-1",
+                    "account": "111122223333",
+                    "endpoint_url": address,
+                    "access_key_id": "AKIAIOSFODNN7TESTING",
+                    "secret_access_key": CANARY,
+                    "tries": 1,
+                }
+            )
+        },
         http=HttpSettings(hosts=("api.tickets.example", address.rpartition("/")[2])),
     )
 
@@ -158,7 +171,9 @@ LOOKED = {
             "mark": "",
             "latest": 1,
         },
-    )
+    ),
+    "stage": Receipt("", {"version_id": "v2"}),
+    "promote": Receipt("", {"version_id": "v2", "former": "v1"}),
 }
 
 

@@ -12,6 +12,7 @@ import hvac
 
 from bot.sandbox.issuer import Paygate
 from graph.connections import (
+    AwsSettings,
     Connections,
     HttpCall,
     HttpSettings,
@@ -50,7 +51,7 @@ def context(
         fingerprinter=FINGERPRINTER,
         key=key,
         incident_id="incident-1",
-        receipts=receipts or {},
+        receipts={} if receipts is None else receipts,
         progress=progress,
         now=lambda: datetime.now(UTC),
         deadline=datetime.now(UTC) + timedelta(seconds=seconds),
@@ -96,6 +97,7 @@ class Store:
         clusters: Mapping[str, KubernetesSettings] | None = None,
         providers: Mapping[str, str] | None = None,
         http_hosts: tuple[str, ...] = (),
+        aws: AwsSettings | None = None,
     ) -> Connections:
         settings = VaultSettings.model_validate(
             {"address": address or self.address, "token": token or self.token}
@@ -108,6 +110,7 @@ class Store:
                 name: ProviderSettings(base_url=there) for name, there in (providers or {}).items()
             },
             http=HttpSettings(hosts=http_hosts),
+            aws={"prod": aws} if aws else None,
         )
         self.opened.append(opened)
         return opened
@@ -134,6 +137,7 @@ class Passed:
     method: str
     path: str
     body: bytes
+    headers: Mapping[str, str]
     forward: Callable[[], tuple[int, bytes]]
 
 
@@ -164,7 +168,7 @@ def proxy(target: str, meddle: Meddle) -> Iterator[str]:
                 )
                 return answer.status_code, answer.content
 
-            passed = Passed(self.command, self.path, body, forward)
+            passed = Passed(self.command, self.path, body, dict(self.headers), forward)
             status, payload = meddle(passed) or forward()
             self.close_connection = True
             if not status:
