@@ -36,6 +36,7 @@ from graph.endpoints import (
 )
 from graph.errors import BadInputError
 from graph.kubernetes.toolbox import Declared
+from graph.validity import LiveChecks
 from responders.approvals import ApprovalPolicy
 from responders.escalation import PagingSettings
 from responders.incident import Severity
@@ -214,6 +215,7 @@ class Config(Section):
     severity: tuple[SeverityRule, ...] = DEFAULT_RULES
     response: ResponseSettings = ResponseSettings()
     collect: CollectSettings = CollectSettings()
+    detection: LiveChecks = LiveChecks()
     graph: GraphSettings = GraphSettings()
     web: WebSettings = WebSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from bot import inbox, outbox  # noqa: F401 - their tables must be known to create_all
 from bot.config import Config, PagerEntry, database_url
+from bot.intake.checking import Checking
 from bot.intake.intake import Intake
 from bot.keys import installation_keys
 from bot.slack import message_rows  # noqa: F401
@@ -140,6 +141,9 @@ def intake_of(graph: GraphParts) -> Intake:
         detect=detect,
         identify=lambda value: identify(value, graph.connections),
         clock=graph.now,
+        checking=Checking(
+            graph.config.detection, graph.connections, graph.repository.snapshot, graph.now
+        ),
     )
 
 

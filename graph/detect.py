@@ -12,8 +12,9 @@ token, is asked in `graph/identify.py`.
 import re
 import threading
 from bisect import bisect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import kingfisher_sdk
 
@@ -91,9 +92,14 @@ def is_vault_token(value: SecretValue) -> bool:
     return VAULT_TOKEN.fullmatch(value.reveal().strip()) is not None
 
 
+def detector_of(rule_id: str) -> str:
+    """Name a rule of Kingfisher without its publisher."""
+    return _PUBLISHERS.sub("", rule_id)
+
+
 def warm_up() -> None:
     """Load the rules now, so that the first report does not wait for it."""
-    _SCANNER.scan(b"")
+    SCANNER.scan(b"")
 
 
 def _spans(text: str, *, depth: int) -> list[Span]:
@@ -187,26 +193,33 @@ class _SharedScanner:
         self._scanner: kingfisher_sdk.Scanner | None = None
 
     def scan(self, text: bytes) -> Sequence[kingfisher_sdk.Finding]:
+        return self._made().scan(text)
+
+    def rule(self, rule_id: str) -> Mapping[str, Any]:
+        """Give the definition of one rule."""
+        found: Mapping[str, Any] = self._made().rules.detail(rule_id)
+        return found
+
+    def _made(self) -> kingfisher_sdk.Scanner:
         with self._lock:
             if self._scanner is None:
                 self._scanner = kingfisher_sdk.Scanner(kingfisher_sdk.Rules(confidence="low"))
-            scanner = self._scanner
-        return scanner.scan(text)
+            return self._scanner
 
 
-_SCANNER = _SharedScanner()
+SCANNER = _SharedScanner()
 
 
 def _kingfisher(text: str) -> Iterator[Span]:
     encoded = text.encode("utf-8", "replace")  # as many characters, whatever they are
-    found = [finding for finding in _SCANNER.scan(encoded) if finding.visible]
+    found = [finding for finding in SCANNER.scan(encoded) if finding.visible]
     places = [
         (finding.location["start_offset"], finding.location["end_offset"]) for finding in found
     ]
     characters = _characters(encoded, {offset for place in places for offset in place})
     for finding, (first, last) in zip(found, places, strict=True):
         start, end = characters[first], characters[last]
-        detector = _PUBLISHERS.sub("", finding.rule_id)
+        detector = detector_of(finding.rule_id)
         if start >= end or PLACEHOLDER.fullmatch(text, start, end) or detector in _NOT_A_VALUE:
             continue
         confidence = _CONFIDENCES.get(finding.confidence, "low")

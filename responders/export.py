@@ -26,6 +26,7 @@ def markdown(case: Case) -> str:
         f"- State: {case.state}",
         f"- Severity: {case.severity} ({'; '.join(case.severity_reasons)})",
         f"- Credential: {case.detector_name}, `{case.credential}`",
+        *_validity(case),
         *(f"- Stored in: `{secret}` {key}" for secret, key in case.blast_radius.secrets),
         f"- Owners: {_listed(claim.owner for claim in case.blast_radius.owners)}",
         f"- Opened: {_moment(case.opened_at)}; closed: {_moment(case.closed_at)}",
@@ -63,6 +64,12 @@ def markdown(case: Case) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _validity(case: Case) -> list[str]:
+    facts = case.identity_facts
+    said = facts.get("validity")
+    return [f"- Validity: {said}, {facts.get('validity_because', '')}"] if said else []
 
 
 def as_json(case: Case) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from responders.tables import (
 )
 
 BY_PERSON = "severity"  # the kind of the log's entry where a person said how bad it is
+VALIDITY_FACTS = frozenset({"validity", "validity_because"})
 NAMED_PLACES = 20  # in the log; the sightings hold all
 NOT_BEGUN = frozenset({IncidentState.OPEN, IncidentState.PLANNED, IncidentState.WAITING})
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: nothing that looks like another
@@ -104,6 +105,8 @@ def open_or_join(
             sentence = f"The same value was seen again in {place}."
             transaction.log(incident_id, "sighted", sentence, actor=report.reporter)
         _learn(transaction, incident_id, opening)
+    if outcome == "joined":
+        _learn_validity(transaction, incident_id, report)
     worse = (opening.severity, opening.severity_reasons)
     raised = outcome == "joined" and raise_severity(transaction, incident_id, *worse)
     _add_places(transaction, incident_id, also)
@@ -218,6 +221,18 @@ def raise_severity(
     sentence = f"Raised from {before} to {severity}: {reasons[0]}."
     transaction.log(incident_id, "raised", sentence, facts={"because": list(reasons)})
     return True
+
+
+def _learn_validity(transaction: Transaction, incident_id: str, report: LeakReport) -> None:
+    """Keep the latest word on whether the credential is alive."""
+    row = transaction.incident(incident_id)
+    fresh = {name: fact for name, fact in report.identity_facts.items() if name in VALIDITY_FACTS}
+    if not fresh or all(row.identity_facts.get(name) == fresh[name] for name in fresh):
+        return
+    row.identity_facts = {**row.identity_facts, **codec.facts_to_json(fresh)}
+    transaction.session.add(row)
+    sentence = f"It is {fresh.get('validity')}: {fresh.get('validity_because')}."
+    transaction.log(incident_id, "checked", sentence, actor=report.reporter)
 
 
 def _reopen(transaction: Transaction, incident_id: str, opening: Opening) -> None:

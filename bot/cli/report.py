@@ -46,6 +46,10 @@ def report_command(
         int | None,
         typer.Option("--choose", min=1, help="Which of the candidates that were listed."),
     ] = None,
+    validate: Annotated[
+        bool,
+        typer.Option("--validate", help="Ask its issuer whether it is alive, if that is allowed."),
+    ] = False,
     where: Annotated[str, typer.Option("--where", help="Where it was seen (a URL).")] = "",
     note: Annotated[str, typer.Option("--note", help="What else people should know.")] = "",
     person: AsPerson = "",
@@ -70,15 +74,19 @@ def report_command(
             ref = resolve_words(parts.graph.repository.snapshot(), named, kinds={NodeKind.SECRET})
             taken = Taken((intake.from_name(ref, seen),))
         else:
-            taken = intake.from_value(text, seen)
+            taken = intake.from_value(text, seen, validate=validate)
         if taken.remark and not as_json:
             say(taken.remark)
-        opened = [parts.desk.report(report) for report in _chosen(taken, choose)]
+        reports = _chosen(taken, choose)
+        opened = [parts.desk.report(report) for report in reports]
     if as_json:
         print_json({"incidents": opened})
         return
-    for one in opened:
-        say(f"{one.incident_id} ({one.outcome})")
+    for report, one in zip(reports, opened, strict=True):
+        alive = report.identity_facts.get("validity")
+        because = report.identity_facts.get("validity_because")
+        said = f", {alive}: {because}" if alive else ""
+        say(f"{one.incident_id} ({one.outcome}){said}")
     say(f"Now: locksmith incident show {opened[0].incident_id}")
 
 

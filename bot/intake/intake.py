@@ -14,6 +14,7 @@ from typing import Protocol
 
 import structlog
 
+from bot.intake.checking import Checking
 from bot.intake.offers import MOST_OFFERED, Offer, masked
 from bot.intake.wording import REMOVED, bounded, facts_of, unasked_of, words_of
 from graph.detect import Detected
@@ -22,6 +23,7 @@ from graph.identify import Identified
 from graph.model import Fingerprint, Match, Observation
 from graph.secret_value import SecretValue
 from graph.shapes import GENERIC
+from graph.validity import of_identified
 from responders.incident import LeakReport, Person
 
 log = structlog.get_logger()
@@ -124,7 +126,9 @@ class Intake:
         detect: Callable[[str], Sequence[Detected]],
         identify: Callable[[SecretValue], Identified],
         clock: Callable[[], datetime],
+        checking: Checking | None = None,
     ) -> None:
+        self._checking = checking
         self._fingerprinter = fingerprinter
         self._index = index
         self._detect = detect
@@ -147,8 +151,14 @@ class Intake:
                 return self._guessed(kept, seen, remark)
         return self._taken(found, seen, remark)
 
-    def from_value(self, text: str, seen: Seen) -> Taken:
-        """Report what somebody handed over as the value; unknown kinds are taken as they are."""
+    def from_value(self, text: str, seen: Seen, *, validate: bool = False) -> Taken:
+        """
+        Report what somebody handed over as the value; unknown kinds are taken as they are.
+
+        `validate`: ask issuers whether it is alive; raises RefusedError where that is not allowed.
+        """
+        if validate and self._checking is not None:
+            self._checking.require()
         kept, remark = bounded(text)
         found = self._found(kept) or self._indexed_words(kept)
         alone = len(kept.split()) == 1
@@ -158,7 +168,7 @@ class Intake:
                 return guessed
         if not found and kept.strip():
             found = [_Found(SecretValue(kept.strip()), GENERIC, "Unknown credential")]
-        return self._taken(found, seen, remark)
+        return self._taken(found, seen, remark, around=kept if validate else "")
 
     def from_name(self, ref: str, seen: Seen) -> LeakReport:
         """Report a secret by its ref, without a value."""
@@ -239,7 +249,8 @@ class Intake:
         # The whole text comes first and wins: a DSN is one leak, not one for each of its words.
         return found[:1] if found and len(found[0].value) == len(text.strip()) else found
 
-    def _taken(self, found: list[_Found], seen: Seen, remark: str) -> Taken:
+    def _taken(self, found: list[_Found], seen: Seen, remark: str, *, around: str = "") -> Taken:
+        """Make one report for each value; `around` is their text if issuers are to be asked."""
         clean = self._scrubbed(seen, found)
         reports: list[LeakReport] = []
         unasked: dict[str, str] = {}
@@ -254,6 +265,9 @@ class Intake:
             known |= digests
             weighed = self._weighed(each, marks)
             unasked |= weighed.unasked
+            facts = dict(weighed.facts)
+            if around and self._checking is not None and "validity" not in facts:
+                facts |= self._checking.of(each.value, weighed.matches, around=around).facts()
             reports.append(
                 self._report(
                     clean,
@@ -261,7 +275,7 @@ class Intake:
                     weighed.detector_name,
                     marks=marks,
                     matches=weighed.matches,
-                    facts=weighed.facts,
+                    facts=facts,
                 )
             )
         remarks = [remark, *unasked.values()]
@@ -272,12 +286,13 @@ class Intake:
     ) -> Weighed:
         said = self._ask_issuers(found, learn=learn)
         kind = said if said is not None and said.detector != GENERIC else found
+        alive = of_identified(said, now=self._clock()) if said is not None else None
         return Weighed(
             fingerprints=marks,
             matches=self._index.find(mark for mark in marks if not mark.weak),
             detector=kind.detector,
             detector_name=kind.detector_name,
-            facts=facts_of(said) if said is not None else {},
+            facts=(facts_of(said) if said is not None else {}) | (alive.facts() if alive else {}),
             issued=said is not None and said.credential is not None,
             unasked=unasked_of(said),
         )

@@ -211,6 +211,9 @@ def _credential(case: Case) -> str:
     ]
     if named:
         kind += "\n" + "\n".join(named)
+    if facts.get("validity"):
+        kind += f"\n*{said(str(facts['validity']), 20)}*"
+        kind += f": {said(str(facts.get('validity_because', '')), 200)}"
     return f"{kind}\nfingerprint {code(case.fingerprint_short)}"
 
 

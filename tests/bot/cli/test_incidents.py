@@ -5,6 +5,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -92,6 +93,26 @@ def test_a_value_as_an_argument_is_refused_and_not_repeated(own: Run, world: Wor
         assert "history" in ended.err
         assert world.leaked_token not in ended.out + ended.err
     assert own("incident", "list", "--json").json == []
+
+
+def test_a_value_is_shown_to_its_issuer_only_where_that_is_allowed(
+    own: Run, settings: dict[str, Any], config: str, world: World
+) -> None:
+    asked = ("report", "--value-stdin", "--validate", *RITA)
+    refused = own(*asked, given=world.leaked_token)
+    assert refused.code == 4
+    assert "switched off" in refused.err
+    settings["detection"] = {"live_checks": "ask"}
+    Path(config).write_text(yaml.safe_dump(settings))
+    ended = own(*asked, given=world.leaked_token)
+    assert ended.code == 0, ended.err
+    assert "(opened), active: " in ended.out
+    case = own("incident", "show", "inc-", "--json").json
+    assert case["identity_facts"]["validity"] == "active"
+    assert "- Validity: active, " in own("incident", "show", "inc-").out
+    own("report", "--value-stdin", *RITA, given=f"ghp_{secrets.token_hex(18)}")
+    shown = own("incident", "list", "--json").json
+    assert [one["identity_facts"].get("validity") for one in shown].count(None) == 1
 
 
 def test_candidates_are_listed_masked_and_one_is_chosen(own: Run) -> None:
