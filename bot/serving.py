@@ -16,6 +16,7 @@ from bot.config import Config
 from bot.courier import Courier
 from bot.inbox import Inbox, inbox_key
 from bot.intake.intake import Intake
+from bot.intake.offers import Offers
 from bot.keys import installation_keys
 from bot.outbox import Outbox
 from bot.slack.app import SlackApp
@@ -127,6 +128,7 @@ class Serving:
             people=people,
             screen=Screen(client),
             spills=Spills(engine),
+            offers=Offers(engine),
             inbox=inbox,
             reader=Reader(client),
             files=Files(client),

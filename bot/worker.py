@@ -15,7 +15,7 @@ import structlog
 from bot.inbox import Entry, Inbox
 from bot.slack.payloads import Asked, asked
 from bot.slack.views.answers import problem_answer
-from bot.work import approvals, hooks, house, questions, reports, runs, watching
+from bot.work import approvals, hooks, house, listening, questions, reports, runs, watching
 from bot.work.room import Room, answer
 from graph.errors import LocksmithError, UnavailableError, raised_at
 
@@ -32,7 +32,8 @@ REMEMBERED = timedelta(days=2)  # Slack redelivers for a day at most
 TIDY_EVERY = 500  # entries
 
 ERRANDS: Mapping[tuple[str, str], Errand] = {
-    ("event", "message"): reports.on_message,
+    ("event", "message"): listening.on_message,
+    ("event", "app_mention"): listening.on_mention,
     ("event", "app_home_opened"): house.on_home_opened,
     ("event", "subteam_members_changed"): house.on_group_changed,
     ("event", "subteam_updated"): house.on_group_changed,
@@ -43,6 +44,7 @@ ERRANDS: Mapping[tuple[str, str], Errand] = {
     ("action", "leak_report_open"): reports.open_form,
     ("action", "blast_radius_show"): questions.show_blast_radius,
     ("action", "sighting_removed"): watching.on_removed,
+    ("action", "offer_take"): reports.on_choice,
     ("action", "plan_rotate_first"): approvals.choose_order,
     ("action", "plan_revoke_first"): approvals.choose_order,
     ("action", "approval_ask"): approvals.ask,
@@ -144,7 +146,7 @@ class Worker:
     def _tell(self, entry: Entry, error: LocksmithError) -> None:
         """Tell the one who asked; an event has nobody to tell."""
         by: Asked = asked(entry.payload)
-        if not by.user or entry.kind == "event":
+        if not by.user:
             return
         message = problem_answer(error.happened, error.means, error.do_now)
         try:

@@ -24,6 +24,9 @@ OPTIONAL = {
     "users:read.email": "one person is one identity",
     "channels:history": "see leaks and deletions in public channels",
     "groups:history": "the same in private channels",
+    "app_mentions:read": "take a report by @locksmith in a thread",
+    "im:history": "take a report by direct message",
+    "files:read": "look for secrets in text files that are posted",
 }
 _CONNECTION = "slack"
 

@@ -206,6 +206,10 @@ class Intake:
         """Tell whether a detector finds anything: for text that was meant as something else."""
         return bool(self._found(bounded(text)[0]))
 
+    def may_hold_secret(self, text: str) -> bool:
+        """Tell whether there is even a guess: such text is not repeated to anybody."""
+        return bool(text.strip()) and bool(self._detect(bounded(text)[0]))
+
     def _found(self, text: str) -> list[_Found]:
         """Take what a detector is sure of, and of its guesses those that are stored somewhere."""
         if not text.strip():

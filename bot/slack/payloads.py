@@ -29,6 +29,7 @@ ACTIONS = (
     "incident_dismiss",
     "incident_close",
     "sighting_removed",
+    "offer_take",
 )
 LINKS = ("message_open",)  # buttons that only open an address: acknowledged, no work
 FORMS = (
@@ -42,6 +43,7 @@ FORMS = (
 )
 EVENTS = (
     "message",
+    "app_mention",
     "app_home_opened",
     "subteam_members_changed",
     "subteam_updated",
@@ -110,6 +112,8 @@ def asked(payload: Mapping[str, Any]) -> Asked:
             response_url=str(payload.get("response_url") or ""),
             trigger_id=str(payload.get("trigger_id") or ""),
         )
+    if payload.get("type") == "event_callback":
+        return _asked_in_event(payload.get("event") or {})
     container = payload.get("container") or {}
     message = payload.get("message") or {}
     view = payload.get("view") or {}
@@ -120,7 +124,7 @@ def asked(payload: Mapping[str, Any]) -> Asked:
         thread_ts=str(message.get("thread_ts") or ""),
         response_url=str(payload.get("response_url") or ""),
         trigger_id=str(payload.get("trigger_id") or ""),
-        view_id=str(view.get("id") or ""),
+        view_id="" if view.get("type") == "home" else str(view.get("id") or ""),
         value=str(action.get("value") or view.get("private_metadata") or ""),
     )
 
@@ -170,6 +174,20 @@ def metadata(payload: Mapping[str, Any]) -> dict[str, str]:
     if not isinstance(found, dict):
         return {}
     return {str(key): str(value) for key, value in found.items()}
+
+
+def _asked_in_event(event: Mapping[str, Any]) -> Asked:
+    """Only who speaks to the bot asks for something: by a mention, or in a direct message."""
+    direct = event.get("type") == "message" and event.get("channel_type") == "im"
+    if event.get("type") != "app_mention" and not direct:
+        return Asked(user="")
+    return Asked(
+        user=""
+        if event.get("subtype") not in {None, "file_share"}
+        else str(event.get("user") or ""),
+        channel=str(event.get("channel") or ""),
+        thread_ts=str(event.get("thread_ts") or ""),
+    )
 
 
 def _event(body: Mapping[str, Any]) -> NewEntry | None:

@@ -13,6 +13,7 @@ from typing import Any
 from bot.inbox import Entry
 from bot.intake.attachments import is_readable, unread
 from bot.intake.intake import Seen, Taken
+from bot.intake.offers import Offer
 from bot.intake.slack_text import unmarked
 from bot.slack.files import SCOPE
 from bot.slack.payloads import words_of
@@ -44,6 +45,7 @@ class Handled:
     seen: Seen
     spilled: Spilled | None = None
     remark: str = ""
+    offers: tuple[Offer, ...] = ()
 
 
 def read(room: Room, message: Mapping[str, Any]) -> Words:
@@ -102,7 +104,7 @@ def follow(
     remark = " ".join(part for part in (taken.remark, words.remark) if part)
     cases = report(room, taken)
     if not cases:
-        return Handled([], seen, remark=remark)
+        return Handled([], seen, remark=remark, offers=taken.offers)
     author, thread = _author(room, message), text_of(message, "thread_ts")
     spill, fresh = room.spills.keep(
         channel,

@@ -18,7 +18,7 @@ from bot.slack.views.blocks import Message
 from bot.slack.views.forms import report_form
 from bot.work.reports import from_command
 from bot.work.room import Room, answer, text_of
-from graph.errors import AmbiguousError, BadInputError
+from graph.errors import AmbiguousError, BadInputError, NotFoundError
 from graph.model import NodeKind
 from graph.queries.blast_radius import blast_radius
 from graph.queries.consumers import consumers
@@ -29,6 +29,7 @@ from responders.incident import OPEN_STATES
 
 SECRETS = (NodeKind.SECRET,)
 ABOUT_A_SECRET = ("uses", "readers", "blast")
+VERBS = frozenset({*ABOUT_A_SECRET, "status", "help", "access"})
 
 
 def on_command(entry: Entry, room: Room) -> None:
@@ -43,6 +44,8 @@ def on_command(entry: Entry, room: Room) -> None:
         return
     room.people.refuse_shared(by.channel)
     verb, rest = _split(text)
+    if verb not in VERBS and from_command(entry, room, by, text, vouched=True):
+        return
     answer(room, entry, by, _answer(room, verb, rest))
 
 
@@ -69,6 +72,14 @@ def _answer(room: Room, verb: str, rest: str) -> Message:
         ref = resolve(snapshot, rest, kinds=SECRETS)
     except AmbiguousError as error:
         return ambiguous_answer(rest, error.candidates)
+    except NotFoundError:
+        if not room.intake.may_hold_secret(rest):
+            raise
+        raise NotFoundError(
+            "Nothing in the graph is called like that.",
+            means="It looks like a value rather than a name, so it is not repeated here.",
+            do_now="If it is a value, it is in Slack's records now: report it with /leak.",
+        ) from None
     if verb == "uses":
         return uses_answer(consumers(snapshot, ref))
     if verb == "readers":

@@ -1,31 +1,27 @@
 """
-Reports of leaks, from a message's menu, the form, the command line, or a message that was read.
+Reports of leaks that a person makes: from a message's menu, the form, the command line, a choice.
 
 Each becomes incidents at the desk; the reporter gets a receipt, the author of a message is asked
 to delete it. The value is in the payload and goes to intake only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-import structlog
 
 from bot.inbox import Entry
 from bot.intake.intake import Seen, Taken
+from bot.intake.offers import MOST_OFFERED, Offer
 from bot.intake.slack_text import unmarked
 from bot.slack.payloads import Asked, asked, form_values
-from bot.slack.views.forms import NAMED, NOTE, VALUE, WHERE, choice_view, report_form
+from bot.slack.views.blocks import Message
+from bot.slack.views.choosing import choice
+from bot.slack.views.forms import NAMED, NOTE, VALUE, WHERE, report_form
 from bot.slack.views.spill import command_spill, nothing_found, reporter_receipt
-from bot.work.messages import Handled, handle, read, report
+from bot.work.messages import Handled, Words, follow, handle, read, report
 from bot.work.room import Room, answer, text_of
-from bot.work.spills import EDITED, VERIFIED
-from bot.work.watching import LOCKSMITH, gone
-from graph.errors import AmbiguousError, BadInputError
+from graph.errors import AmbiguousError, BadInputError, NotFoundError
 from graph.model import NodeKind
-from graph.queries.search import resolve
-from responders.places import Gone
-
-log = structlog.get_logger()
+from graph.queries.search import resolve_words
 
 SECRETS = (NodeKind.SECRET,)
 
@@ -61,16 +57,24 @@ def thank(
     room: Room, entry: Entry, by: Asked, handled: Handled, message: Mapping[str, Any]
 ) -> None:
     """Give the reporter of a message the receipt, here and as a direct message that stays."""
+    if handled.offers:
+        place = place_of(by.channel, message)
+        answer(room, entry, by, offered(room, entry, handled.offers, place, handled.remark))
+        return
     if not handled.cases:
         found = nothing_found(where_name=handled.seen.where_name, remark=handled.remark)
         answer(room, entry, by, found)
         return
     is_author = text_of(message, "user") == by.user
+    direct = by.channel[:1] == "D"
     receipt = reporter_receipt(
-        handled.cases, remark=handled.remark, spilled=handled.spilled, is_author=is_author
+        handled.cases,
+        remark=handled.remark,
+        spilled=None if direct and is_author else handled.spilled,  # asked there by itself
+        is_author=is_author,
     )
     answer(room, entry, by, receipt, part="receipt")
-    if not is_author and by.channel[:1] != "D":
+    if not is_author and not direct:
         room.outbox.post(f"receipt-kept:{entry.key}", by.user, receipt)
 
 
@@ -90,12 +94,10 @@ def from_form(entry: Entry, room: Room) -> None:
     value, named = typed.get(VALUE, ""), typed.get(NAMED, "")
     taken = room.intake.from_value(value, seen) if value else Taken()
     if not taken.reports and named:
-        try:
-            ref = resolve(room.graph.snapshot(), named, kinds=SECRETS)
-        except AmbiguousError as error:
-            room.screen.redraw(by.view_id, choice_view(named, list(error.candidates)))
-            return
-        taken = Taken((room.intake.from_name(ref, seen),))
+        taken = by_name(room, named, seen)
+    if taken.offers:
+        answer(room, entry, by, offered(room, entry, taken.offers, "", taken.remark))
+        return
     if not taken.reports:
         raise BadInputError(
             "The report holds neither a value nor a name.",
@@ -108,79 +110,81 @@ def from_form(entry: Entry, room: Room) -> None:
     room.outbox.post(f"receipt:{entry.key}", by.user, receipt)
 
 
-def from_command(entry: Entry, room: Room, by: Asked, text: str) -> bool:
-    """Take care of a value that stands in the command line itself; False if there is none."""
+def by_name(room: Room, words: str, seen: Seen) -> Taken:
+    """
+    Report what somebody means by words of their own; where several fit, they choose.
+
+    Raises:
+        NotFoundError: nothing in the graph fits.
+    """
+    try:
+        ref = resolve_words(room.graph.snapshot(), words, kinds=SECRETS)
+    except AmbiguousError as error:
+        return offers_of(room, error.candidates, seen)
+    return Taken((room.intake.from_name(ref, seen),))
+
+
+def offers_of(room: Room, refs: Sequence[str], seen: Seen) -> Taken:
+    """Lay the named secrets out to choose from."""
+    more = len(refs) - MOST_OFFERED
+    return Taken(
+        offers=tuple(Offer(ref, room.intake.from_name(ref, seen)) for ref in refs[:MOST_OFFERED]),
+        remark=f"{more} more fit: give a longer part of the name." if more > 0 else "",
+    )
+
+
+def offered(room: Room, entry: Entry, offers: Sequence[Offer], place: str, remark: str) -> Message:
+    """Ask which of them it is; `place` is the message that they were found in."""
+    kept = room.offers.keep(offers, now=entry.received_at)
+    return choice([(f"{one.token}{place}", one.label) for one in kept], remark=remark)
+
+
+def place_of(channel: str, message: Mapping[str, Any]) -> str:
+    """Write a message's place for a button's value: ids only, without dots."""
+    ts, thread = text_of(message, "ts"), text_of(message, "thread_ts")
+    return f":{channel}:{ts}:{thread}".replace(".", "-")
+
+
+def on_choice(entry: Entry, room: Room) -> None:
+    """Report what was chosen; the message that it stands in is watched then."""
+    by = asked(entry.payload)
+    room.people.may_act(by.user)
+    token, _, place = by.value.partition(":")
+    found = room.offers.find(token, now=entry.received_at)
+    if found is None:
+        raise NotFoundError(
+            "This choice is not open any more.",
+            means="It was made already, or is older than a day. Nothing was opened now.",
+            do_now="Report it again if it is not in /leak status.",
+        )
+    seen = Seen(reporter=found.reporter, where=found.where, where_name=found.where_name)
+    taken = Taken((found,))
+    if place:
+        channel, ts, thread = place.replace("-", ".").split(":")
+        author = found.author.slack_user if found.author else ""
+        message = {"user": author, "ts": ts, "thread_ts": thread}
+        handled = follow(room, message, taken, seen, channel=channel, words=Words(""), vouched=True)
+    else:
+        handled = Handled(report(room, taken), seen)
+    room.offers.drop(token)
+    author_chose = handled.spilled is not None and handled.spilled.author == by.user
+    receipt = reporter_receipt(handled.cases, spilled=handled.spilled, is_author=author_chose)
+    answer(room, entry, by, receipt, part="receipt")
+
+
+def from_command(entry: Entry, room: Room, by: Asked, text: str, *, vouched: bool = False) -> bool:
+    """
+    Take care of a value that stands in the command line itself; False if there is none.
+
+    `vouched`: it is no question, so that guesses count too.
+    """
     reporter = room.people.may_act(by.user)
     at = entry.received_at
     seen = Seen(reporter=reporter, where_name="a /leak command", seen_at=at, reported_at=at)
-    taken = room.intake.from_message(unmarked(text), seen, vouched=False)
-    if not taken.reports:
-        return False
-    cases = report(room, taken)
-    answer(room, entry, by, command_spill([case.id for case, _ in cases]))
-    return True
-
-
-def on_message(entry: Entry, room: Room) -> None:
-    """Look at a message that the bot may read: new, edited or deleted."""
-    event: Mapping[str, Any] = entry.payload.get("event") or {}
-    channel, subtype = text_of(event, "channel"), text_of(event, "subtype")
-    before: Mapping[str, Any] = event.get("previous_message") or {}
-    if subtype == "message_deleted":
-        _on_deleted(entry, room, channel, text_of(event, "deleted_ts"), before)
-        return
-    if subtype != "message_changed":
-        _look(entry, room, event, channel)
-        return
-    message: Mapping[str, Any] = event.get("message") or {}
-    if text_of(message, "subtype") == "tombstone":  # a deleted root of a thread
-        _on_deleted(entry, room, channel, text_of(message, "ts"), before)
-        return
-    spill = room.spills.at(channel, text_of(message, "ts"))
-    if spill is not None and _edited_away(entry, room, before, message):
-        gone(room, spill, EDITED)
-    elif not _look(entry, room, message, channel) and spill is None and before:
-        _look(entry, room, before, channel, after=EDITED)
-
-
-def _look(
-    entry: Entry, room: Room, message: Mapping[str, Any], channel: str, *, after: Gone | None = None
-) -> bool:
-    """Report what a detector finds; `after`: what has happened to the message since."""
-    words = read(room, message)
-    if not words.text.strip() or not room.intake.holds_secret(words.text):
-        return False
-    handled = handle(
-        room, entry, message, words, channel=channel, reporter=LOCKSMITH, vouched=False
-    )
-    if handled.cases:
-        log.info("message.held_secret", incidents=[case.id for case, _ in handled.cases])
-    spill = room.spills.at(channel, text_of(message, "ts"))
-    if spill is not None and after is not None:
-        gone(room, spill, after)
-    return bool(handled.cases)
-
-
-def _on_deleted(entry: Entry, room: Room, channel: str, ts: str, before: Mapping[str, Any]) -> None:
-    """Slack itself says that a message is gone; what nobody had seen in it is reported now."""
-    spill = room.spills.at(channel, ts)
-    if spill is not None:
-        gone(room, spill, VERIFIED)
-    elif before:
-        _look(entry, room, before, channel, after=VERIFIED)
-
-
-def _edited_away(
-    entry: Entry, room: Room, before: Mapping[str, Any], now: Mapping[str, Any]
-) -> bool:
-    """Tell whether nothing that was secret in the message stands there any more."""
-    seen = Seen(reporter=LOCKSMITH, reported_at=entry.received_at)
-    was, stands = (
-        [
-            mark.digest
-            for each in room.intake.from_message(read(room, one).text, seen, vouched=True).reports
-            for mark in each.fingerprints
-        ]
-        for one in (before, now)
-    )
-    return bool(was) and not set(was) & set(stands)
+    taken = room.intake.from_message(unmarked(text), seen, vouched=vouched)
+    if taken.offers:
+        answer(room, entry, by, offered(room, entry, taken.offers, "", taken.remark))
+    if taken.reports:
+        cases = report(room, taken)
+        answer(room, entry, by, command_spill([case.id for case, _ in cases]))
+    return bool(taken.reports or taken.offers)

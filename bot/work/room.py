@@ -10,6 +10,7 @@ from typing import Protocol
 
 from bot.inbox import Entry, Inbox
 from bot.intake.intake import Intake
+from bot.intake.offers import Offers
 from bot.outbox import Outbox
 from bot.slack.eraser import Eraser
 from bot.slack.files import Files
@@ -122,6 +123,7 @@ class Room:
     people: People
     screen: Screen
     spills: Spills
+    offers: Offers
     inbox: Inbox
     reader: Reader
     files: Files
@@ -139,7 +141,7 @@ def answer(room: Room, entry: Entry, by: Asked, message: Message, *, part: str =
     person only in the channel; else as a direct message. `part` keeps several answers apart.
     """
     key = f"{part}:{entry.key}"
-    if entry.kind == "view" and by.view_id:
+    if entry.kind in {"view", "action"} and by.view_id:
         drawn = room.screen.redraw(by.view_id, as_modal(message))
         if drawn and part != "problem":
             return  # a refusal is sent as well: a form is closed before it is read

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from bot.sandbox.workspace import methods_chat, methods_directory, methods_views
 from bot.sandbox.workspace.core import Core
+from bot.sandbox.workspace.file_objects import hand_out
 from bot.sandbox.workspace.page_api import PageApi
 from bot.sandbox.workspace.people import Person
 from bot.sandbox.workspace.record import Fault, Ledger, Received
@@ -225,6 +226,7 @@ class Workspace:
         application.router.add_get("/link/", self.socket.serve)
         application.router.add_post("/response/{token}", self._response_url)
         application.router.add_route("*", "/upload/{token}", self._upload)
+        application.router.add_get("/files-pri/{file}/{name}", self._hand_out)
         PageApi(self.core, self._loop).add_routes(application)
         return application
 
@@ -238,6 +240,10 @@ class Workspace:
             status = 404 if refusal.error in ("unknown_url", "expired_url", "used_url") else 400
             return web.json_response(refusal.answer(), status=status)
         return web.Response(text="ok")
+
+    async def _hand_out(self, request: web.Request) -> web.StreamResponse:
+        self.ledger.record("file", request.path.encode())
+        return hand_out(self.core, request)
 
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()

@@ -46,6 +46,7 @@ class UploadedFile:
     alt_text: str = ""
     content: bytes | None = None
     complete: bool = False
+    shared_in: str = ""  # the channel that it was posted to
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,5 +37,7 @@ def register(app: App, inbox: Inbox) -> None:
         app.shortcut(name)(on_shortcut)
     app.action("leak_report_open")(on_shortcut)
     app.action("sighting_removed")(on_shortcut)
+    app.action("offer_take")(on_shortcut)
     app.view("leak_report_form")(on_form)
     app.event("message")(on_event)
+    app.event("app_mention")(on_event)

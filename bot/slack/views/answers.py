@@ -29,6 +29,7 @@ from graph.queries.consumers import Consumers
 from graph.queries.readers import Readers
 from responders.incident import Case
 
+LONGEST_WORD = 20
 HELP_LINES = (
     "`/leak`  report a leak: a form that only Locksmith reads",
     "`/leak uses payments/db`  who consumes a secret, through every sync and copy",
@@ -40,7 +41,9 @@ HELP_LINES = (
 
 
 def help_answer(*, unknown: str = "") -> Message:
-    lead = [f"I do not know “{said(unknown, 60)}”."] if unknown else []
+    # What is no word may be a value that somebody pasted: it is not repeated.
+    named = f"“{unknown}”" if unknown.isalpha() and len(unknown) <= LONGEST_WORD else "that"
+    lead = [f"I do not know {named}."] if unknown else []
     lines = [
         *lead,
         *HELP_LINES,

@@ -1,6 +1,6 @@
 """The forms that people fill in, and the views that stand there while Locksmith looks."""
 
-from bot.slack.views.blocks import Block, context, modal, section, text_input
+from bot.slack.views.blocks import Block, modal, section, text_input
 from bot.slack.views.text import code, joined, said
 
 VALUE, NAMED, WHERE, NOTE, REASON, CHOICE = "value", "named", "where", "note", "reason", "choice"
@@ -65,20 +65,6 @@ def result_view(title: str, lines: list[str]) -> Block:
 def refusal_view(happened: str, means: str, do_now: str) -> Block:
     """Say no, or that something went wrong, in a form's place."""
     return modal("Not done", [section(problem_text(happened, means, do_now))], callback_id="shown")
-
-
-def choice_view(named: str, candidates: list[str]) -> Block:
-    """List the secrets that one name fits."""
-    lines = [f"• {code(candidate, 250)}" for candidate in candidates]
-    return modal(
-        "Which one?",
-        [
-            section(f"“{said(named, 120)}” fits several secrets."),
-            section(joined(lines[:40], 2600)),
-            context("Report again and give one of these names, or the leaked value itself."),
-        ],
-        callback_id="shown",
-    )
 
 
 def skip_form(step_title: str, value: str) -> Block:

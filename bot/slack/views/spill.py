@@ -207,6 +207,16 @@ def nothing_found(*, where_name: str = "", remark: str = "") -> Message:
     return message("No secret was recognised.", [section(words), form_button()])
 
 
+def thread_unread() -> Message:
+    """Say what to do where the bot may not read the thread that it was called into."""
+    words = (
+        "*Locksmith may not read this thread*, so it did not see what leaked. Nothing was opened.\n"
+        "*Do now:* on the message itself, ⋯ → *Report a leak*: that works everywhere. "
+        "Or use the form."
+    )
+    return message("Locksmith may not read this thread.", [section(words), form_button()])
+
+
 def command_spill(incidents: list[str]) -> Message:
     """Say that a value given in the command line is taken care of; it is never repeated."""
     listed = ", ".join(code(each) for each in incidents)

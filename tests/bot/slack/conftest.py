@@ -15,6 +15,7 @@ import yaml
 from bot.courier import Courier
 from bot.inbox import Inbox, inbox_key
 from bot.intake.intake import Intake
+from bot.intake.offers import Offers
 from bot.outbox import Outbox
 from bot.sandbox.workspace.server import Workspace
 from bot.sandbox.workspace.shape import (
@@ -210,6 +211,7 @@ def running_bot(
             people=people,
             screen=Screen(client),
             spills=Spills(database.engine),
+            offers=Offers(database.engine),
             inbox=inbox,
             reader=Reader(client),
             files=Files(client),

@@ -115,15 +115,6 @@ def test_a_secret_reported_by_name_alone(bot: RunningBot) -> None:
     assert bot.desk.reports[0].named_ref == "vault://main/kv/payments/gateway"
 
 
-def test_an_ambiguous_name_lists_the_candidates(bot: RunningBot) -> None:
-    rita = bot.workspace.as_user("rita")
-    rita.global_shortcut("leak_report")
-    rita.modal(lambda each: each.callback_id == "leak_report_form")
-    rita.submit({"named": "payments"})
-    view = rita.modal(lambda each: "fits several" in each.all_text)
-    assert "payments/db" in view.all_text
-
-
 def test_a_value_that_nobody_knows_still_opens_an_incident(bot: RunningBot) -> None:
     rita = bot.workspace.as_user("rita")
     rita.global_shortcut("leak_report")
@@ -143,7 +134,8 @@ def test_a_value_that_nobody_knows_still_opens_an_incident(bot: RunningBot) -> N
         ("/leak status", "No incident is open"),
         ("/leak uses nonsense-name", "Nothing in the graph is called"),
         ("/leak uses payments", "fits 2 things"),
-        ("/leak frobnicate", "I do not know"),
+        ("/leak frobnicate", "I do not know “frobnicate”"),
+        ("/leak hunter2!", "I do not know that"),
         ("/leak status INC-99", "There is no incident"),
     ],
 )

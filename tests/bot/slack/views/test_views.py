@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.sandbox.workspace.rules import check_message, check_view
-from bot.slack.views import answers, approval, blast_radius, forms, home, incident, spill
+from bot.slack.views import answers, approval, blast_radius, choosing, forms, home, incident, spill
 from bot.slack.views.blocks import Block, Message
 from bot.slack.wanted import around
 from graph.queries.consumers import Consumers
@@ -50,6 +50,8 @@ def messages(case: Case) -> list[Message]:
         spill.reporter_receipt([(case, "opened"), (case, "joined")], remark=case.title),
         spill.nothing_found(where_name=case.title, remark=case.title),
         spill.command_spill([case.id]),
+        spill.thread_unread(),
+        choosing.choice([("t:C0:1-2:", case.title)] * 10, remark=case.title),
         *(spill.author_thanks(how) for how in ("verified", "claimed", "edited", "standing")),
         *(each for author in ("", "U0AUTHOR") for each in about_a_spill(case, author)),
     ]
@@ -85,7 +87,6 @@ def views(case: Case) -> list[Block]:
         forms.report_form(warning=case.title),
         forms.taken_view(),
         forms.busy_view(case.title),
-        forms.choice_view(case.title, [case.title] * 60),
         forms.skip_form(case.title, "INC-7:rotate"),
         forms.confirm_form(case.title, case.title, "INC-7:rotate"),
         forms.waiver_form(case.id, case.title),
