@@ -46,8 +46,7 @@ def hand_out(core: Core, request: web.Request) -> web.Response:
     allowed = token == core.app.bot_token and "files:read" in core.app.scopes
     channel = core.state.channels.get(uploaded.shared_in) if uploaded else None
     if not allowed or channel is None or core.app.bot_user_id not in channel.members:
-        return web.Response(
-            status=302, headers={"Location": f"{core.origin}/?redir={request.path}"}
-        )
+        login = f"{core.origin}/?redir={request.path}"
+        return web.Response(status=302, headers={"Location": login})
     assert uploaded is not None  # noqa: S101 - its channel was found
     return web.Response(body=uploaded.content, content_type="application/octet-stream")
