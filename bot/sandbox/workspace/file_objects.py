@@ -6,6 +6,7 @@ without one Slack does not refuse, it sends to its login page.
 """
 
 import mimetypes
+import secrets
 
 from aiohttp import web
 
@@ -14,6 +15,24 @@ from bot.sandbox.workspace.refusal import Json
 from bot.sandbox.workspace.state import UploadedFile
 
 KINDS = {".env": "text/plain", ".yaml": "text/plain", ".yml": "text/plain", ".log": "text/plain"}
+
+
+def uploaded_file(
+    core: Core, name: str, content: bytes, *, user: str, channel: str, snippet: bool
+) -> Json:
+    """Keep what a person posts to a channel, and describe it."""
+    uploaded = UploadedFile(
+        id=f"F{secrets.token_hex(5).upper()}",
+        name=name,
+        token=secrets.token_urlsafe(18),
+        title=name,
+        content=content,
+        complete=True,
+        shared_in=channel,
+    )
+    with core.state.change():
+        core.state.files[uploaded.id] = uploaded
+    return file_object(core, uploaded, user=user, snippet=snippet)
 
 
 def file_object(core: Core, uploaded: UploadedFile, *, user: str, snippet: bool) -> Json:

@@ -5,14 +5,13 @@ One driver for tests, the headless demo and the page. A person sees what Slack w
 cannot do what the Slack client would not let them do (then Refusal is raised).
 """
 
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from bot.sandbox.workspace import payloads, view_stack
 from bot.sandbox.workspace.core import Core
-from bot.sandbox.workspace.file_objects import file_object
+from bot.sandbox.workspace.file_objects import uploaded_file
 from bot.sandbox.workspace.interacting import (
     SLASH,
     act_in_message,
@@ -26,7 +25,6 @@ from bot.sandbox.workspace.refusal import Json, Refusal
 from bot.sandbox.workspace.rules import MESSAGE_TEXT
 from bot.sandbox.workspace.shape import Channel, User
 from bot.sandbox.workspace.socket_mode import Delivery
-from bot.sandbox.workspace.state import UploadedFile
 from bot.sandbox.workspace.typing_rules import as_rich_text, as_typed, chosen, form_errors
 
 PATIENCE = 5.0
@@ -141,17 +139,9 @@ class Person:
     ) -> Message:
         """Post a file with an optional comment; `snippet`: text, as by "Create a text snippet"."""
         place, user = self._member(channel), self._acting()
-        uploaded = UploadedFile(
-            id=f"F{secrets.token_hex(5).upper()}",
-            name=name,
-            token=secrets.token_urlsafe(18),
-            title=name,
-            content=content,
-            complete=True,
-            shared_in=place.id,
+        file = uploaded_file(
+            self._core, name, content, user=user.id, channel=place.id, snippet=snippet
         )
-        with self._core.state.change():
-            self._core.state.files[uploaded.id] = uploaded
         return self._core.add(
             Message(
                 channel=place.id,
@@ -161,7 +151,7 @@ class Person:
                 blocks=(as_rich_text(text),) if text else (),
                 thread_ts=thread_ts,
                 subtype="file_share",
-                files=(file_object(self._core, uploaded, user=user.id, snippet=snippet),),
+                files=(file,),
             )
         )
 
