@@ -135,9 +135,8 @@ class Person:
         *,
         text: str = "",
         snippet: bool = False,
-        thread_ts: str | None = None,
     ) -> Message:
-        """Post a file with an optional comment; `snippet`: text, as by "Create a text snippet"."""
+        """Post a file with a comment; `snippet`: as by "Create a text snippet"."""
         place, user = self._member(channel), self._acting()
         file = uploaded_file(
             self._core, name, content, user=user.id, channel=place.id, snippet=snippet
@@ -149,7 +148,6 @@ class Person:
                 user=user.id,
                 text=self._typed(text),
                 blocks=(as_rich_text(text),) if text else (),
-                thread_ts=thread_ts,
                 subtype="file_share",
                 files=(file,),
             )
