@@ -7,6 +7,7 @@ from bot.cli import (  # noqa: F401 - they add their commands
     incidents,
     operate,
     pagers,
+    playbooks,
     reaching,
     report,
     triage,

@@ -128,6 +128,8 @@ def store_kind_of(ref: str, kind: str = "") -> StoreKind:
     if parts.scheme == "vault":
         engine = parts.path[2] if len(parts.path) == 4 and not kind else ""  # noqa: PLR2004 - vault://S/M/creds/R
         return _ENGINES.get(engine, "vault_kv")
+    if parts.scheme == "aws" and "secretsmanager" in parts.path[2:3]:
+        return "aws_secrets_manager"
     return "kubernetes" if parts.scheme == "k8s" else "unknown"
 
 
@@ -140,11 +142,11 @@ def _leaked_version(facts: LeakFacts, secret: str, key: str) -> int | None:
 
 def _fill(setting: Setting, values: Values) -> object:
     if isinstance(setting, str):
-        return fill_text(setting, values)
+        return fill_text(setting, values).replace("{{", "{").replace("}}", "}")
     if isinstance(setting, list):
-        return [fill_text(each, values) for each in setting]
+        return [_fill(each, values) for each in setting]
     if isinstance(setting, dict):
-        return {name: fill_text(each, values) for name, each in setting.items()}
+        return {name: _fill(each, values) for name, each in setting.items()}
     return setting
 
 

@@ -114,6 +114,8 @@ class Planner:
         step = playbook.steps[step_id]
         if material.facts.stale and step.phase in _ROTATION:
             return
+        if step.only and (step.only == "in_vault") != (material.facts.store_kind == "vault_kv"):
+            return
         member = self._steps.get(step.use)
         if member is None:
             raise BadInputError(

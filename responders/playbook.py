@@ -8,13 +8,20 @@ one of ours replaces it. Errors name the file and the line. Nothing here knows a
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    model_validator,
+)
 
 from graph.errors import BadInputError, NotFoundError
 
@@ -26,11 +33,14 @@ StoreKind = Literal[
     "vault_database_static",
     "vault_database_dynamic",
     "kubernetes",
+    "aws_secrets_manager",
     "unknown",
 ]
 Order = Literal["rotate-first", "revoke-first"]
 Phase = Literal["rotate", "refresh", "reload", "revoke", "verify"]
 Multiplicity = Literal["once", "secret", "sync", "wave"]
+# A step can be for values that are read from their store by version, or for all others.
+Only = Literal["in_vault", "elsewhere"]
 
 # Facts of the incident: known for every step. Text unless said otherwise.
 INCIDENT_PLACEHOLDERS = frozenset(
@@ -58,9 +68,10 @@ WAVE_PLACEHOLDERS = frozenset({"wave", "waves"})  # integers, from 1; only in `f
 # Beside these, {playbook_x} is what the secret's metadata says under that name.
 FROM_METADATA = "playbook_"
 
-PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+# Doubled braces are for the step itself: {{token}} reaches it as {token}.
+PLACEHOLDER = re.compile(r"(?<!\{)\{([a-z_]+)\}(?!\})")
 
-Setting = str | int | float | bool | list[str] | dict[str, str] | None
+Setting = JsonValue
 
 
 class _Strict(BaseModel):
@@ -102,12 +113,17 @@ class Answers(_Strict):
 
 
 class PlaybookStep(_Strict):
-    """One step before it meets the graph; `with` are the settings of the step that `use` names."""
+    """
+    One step before it meets the graph; `with` are the settings of the step that `use` names.
+
+    `only` leaves it out where the leaked value is not (in_vault), or is (elsewhere), in a Vault.
+    """
 
     use: str = Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")
     title: str = Field(min_length=1)
     for_each: Multiplicity = "once"
     phase: Phase
+    only: Only | None = None
     settings: dict[str, Setting] = Field(default_factory=dict, alias="with")
 
     @model_validator(mode="after")
@@ -115,7 +131,7 @@ class PlaybookStep(_Strict):
         known = INCIDENT_PLACEHOLDERS
         known |= SYNC_PLACEHOLDERS if self.for_each == "sync" else frozenset()
         known |= WAVE_PLACEHOLDERS if self.for_each == "wave" else frozenset()
-        for found in _placeholders([self.title, *self.settings.values()]):
+        for found in placeholders_in([self.title, *self.settings.values()]):
             if found not in known and not found.startswith(FROM_METADATA):
                 raise ValueError(f"{{{found}}} is not a placeholder here; known: {sorted(known)}")
         return self
@@ -131,6 +147,7 @@ class Playbook(_Strict):
     title: str = Field(min_length=1)
     matches: Matches
     answers: Answers
+    tested_on: str = ""  # what the whole playbook was carried out on; "" for nothing yet
     steps: dict[StepId, PlaybookStep] = Field(min_length=1)
     orders: dict[Order, tuple[StepId, ...]] = Field(min_length=1)
 
@@ -158,6 +175,15 @@ class Credential:
     playbook: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A playbook, its file, and the file of ours whose place it takes."""
+
+    playbook: Playbook
+    file: Path
+    replaces: Path | None = None
+
+
 def load_playbooks(folder: Path | None = None, own: Path = OWN_FOLDER) -> dict[str, Playbook]:
     """
     Read ours and the user's; a user's playbook of the same name takes the place of ours.
@@ -166,15 +192,24 @@ def load_playbooks(folder: Path | None = None, own: Path = OWN_FOLDER) -> dict[s
         BadInputError: a file is not a playbook (file and line are named), or a name is used
             twice in one folder.
     """
-    playbooks = _load_folder(own)
-    if folder is not None:
-        if not folder.is_dir():
-            raise BadInputError(
-                f"The playbook folder {folder} does not exist.",
-                do_now="Create it, or remove it from the configuration.",
-            )
-        playbooks |= _load_folder(folder)
-    return playbooks
+    return {name: found.playbook for name, found in find_playbooks(folder, own).items()}
+
+
+def find_playbooks(folder: Path | None = None, own: Path = OWN_FOLDER) -> dict[str, Found]:
+    """Read ours and the user's, each with its file; raises as `load_playbooks` does."""
+    ours = _load_folder(own)
+    if folder is None:
+        return ours
+    if not folder.is_dir():
+        raise BadInputError(
+            f"The playbook folder {folder} does not exist.",
+            do_now="Create it, or remove it from the configuration.",
+        )
+    theirs = {
+        name: replace(found, replaces=ours[name].file if name in ours else None)
+        for name, found in _load_folder(folder).items()
+    }
+    return ours | theirs
 
 
 def parse_playbook(text: str, file: str) -> Playbook:
@@ -260,26 +295,36 @@ def _fit(patterns: Sequence[str], value: str) -> int:
     return 2 if any(fnmatchcase(value, pattern) for pattern in patterns) else 0
 
 
-def _load_folder(folder: Path) -> dict[str, Playbook]:
-    playbooks: dict[str, Playbook] = {}
-    for file in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
+def files_of(folder: Path) -> list[Path]:
+    return sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
+
+
+def _load_folder(folder: Path) -> dict[str, Found]:
+    playbooks: dict[str, Found] = {}
+    for file in files_of(folder):
         playbook = parse_playbook(file.read_text(encoding="utf-8"), str(file))
         if playbook.name in playbooks:
             raise _bad(str(file), 1, f"a second playbook in this folder is named {playbook.name!r}")
-        playbooks[playbook.name] = playbook
+        playbooks[playbook.name] = Found(playbook, file)
     return playbooks
 
 
-def _placeholders(values: Iterable[Setting]) -> list[str]:
+def placeholders_in(values: Iterable[Setting]) -> list[str]:
+    """Name the placeholders in settings, at any depth."""
     found: list[str] = []
     for value in values:
         if isinstance(value, str):
             found += PLACEHOLDER.findall(value)
         elif isinstance(value, list):
-            found += _placeholders(value)
+            found += placeholders_in(value)
         elif isinstance(value, Mapping):
-            found += _placeholders(value.values())
+            found += placeholders_in(value.values())
     return found
+
+
+def line_of(text: str, path: Sequence[int | str]) -> int:
+    """Say at which line of a playbook the thing at `path` stands."""
+    return _line(yaml.compose(text, Loader=yaml.SafeLoader), path)
 
 
 def _line(tree: yaml.Node | None, path: Sequence[int | str]) -> int:

@@ -181,3 +181,25 @@ def test_a_store_is_known_by_the_ref() -> None:
     assert store_kind_of("vault://main/database/creds/app") == "vault_database_dynamic"
     # What the collector saw in a KV mount is no database engine, whatever its path.
     assert store_kind_of("vault://main/kv/creds/app", "kv-v2") == "vault_kv"
+
+
+ONLY = PLAYBOOK.replace("phase: rotate,", "phase: rotate, only: in_vault,", 1).replace(
+    'title: "Old value dead", phase: revoke,', 'title: "By hand", phase: revoke, only: elsewhere,'
+)
+
+
+def test_a_step_for_values_in_a_vault_is_left_out_elsewhere_and_the_other_way_round(
+    room: Room,
+) -> None:
+    book = playbook(ONLY)
+    in_vault = room.planner.apply(book, FACTS, radius_of())
+    elsewhere = room.planner.apply(book, replace(FACTS, store_kind="kubernetes"), radius_of())
+    assert {"rotate"} == {s.id for s in in_vault.steps} - {s.id for s in elsewhere.steps}
+    assert {"revoke"} == {s.id for s in elsewhere.steps} - {s.id for s in in_vault.steps}
+
+
+def test_doubled_braces_are_for_the_step() -> None:
+    settings = {"headers": {"Authorization": "Bearer {{admin}}"}, "values": {"a": "{secret}#x"}}
+    filled = fill(settings, {"secret": "vault://main/kv/a"})  # type: ignore[arg-type]
+    assert filled["headers"] == {"Authorization": "Bearer {admin}"}
+    assert filled["values"] == {"a": "vault://main/kv/a#x"}

@@ -1,12 +1,25 @@
 """Playbooks: what is accepted, what is refused with file and line, which one is chosen."""
 
+import json
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 
 from graph.errors import BadInputError, NotFoundError
-from responders.playbook import Credential, Playbook, choose, load_playbooks, parse_playbook
-from tests.responders.room import FALLBACK, PLAYBOOK
+from responders.linting import lint
+from responders.playbook import (
+    Credential,
+    Playbook,
+    choose,
+    find_playbooks,
+    load_playbooks,
+    parse_playbook,
+)
+from tests.responders.room import FALLBACK, PLAYBOOK, Write
+
+ROOT = Path(__file__).parents[2]
 
 
 def book(name: str, matches: str) -> Playbook:
@@ -78,3 +91,36 @@ def test_a_users_folder_overrides_by_name(tmp_path: Path) -> None:
 def test_our_own_playbooks_load_and_one_is_the_fallback() -> None:
     books = load_playbooks()
     assert any(each.matches.fallback for each in books.values())
+
+
+def test_the_lint_names_every_fault_with_its_line() -> None:
+    text = (
+        PLAYBOOK.replace("rotate: {use: lines.write", "rotate: {use: lines.wrte")
+        .replace("line: revoke,", "lines: revoke,")
+        .replace("refresh, restart, revoke]", "refresh, revoke, restart]")
+    )
+    faults = lint(text, "mine.yaml", {"lines.write": Write})
+    lines = text.splitlines()
+    said = [(lines[fault.line - 1].split()[0], fault.message) for fault in faults]
+    assert said[0][0] == "rotate:"
+    assert "there is no step lines.wrte" in said[0][1]
+    assert said[-1][0] == "rotate-first:"
+    assert "lines: Extra inputs" in str(said)
+    assert "line: Field required" in str(said)
+    assert "revokes before every consumer has moved" in str(said)
+    assert lint(PLAYBOOK, "mine.yaml", {"lines.write": Write}) == ()
+
+
+def test_a_file_that_is_no_playbook_is_one_fault_with_its_line() -> None:
+    (fault,) = lint(PLAYBOOK.replace("phase: revoke,", "phase: later,"), "/a/b.yaml", {})
+    assert (fault.file, fault.line) == ("/a/b.yaml", 13)
+    assert fault.message.startswith("steps.revoke.phase: ")
+
+
+def test_the_schema_is_the_one_in_the_docs_and_fits_what_we_ship() -> None:
+    schema = json.loads((ROOT / "docs" / "playbook.schema.json").read_text())
+    assert schema == json.loads(json.dumps(Playbook.model_json_schema(by_alias=True)))
+    for found in find_playbooks().values():
+        jsonschema.validate(yaml.safe_load(found.file.read_text()), schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(yaml.safe_load(PLAYBOOK.replace("title: A", "titel: A")), schema)

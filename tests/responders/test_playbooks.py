@@ -1,13 +1,18 @@
 """The shipped playbooks: each loads, names real steps with settings that fit, and is chosen."""
 
+import re
+from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import cast
 
+import kingfisher_sdk
 import pytest
 from pydantic import ValidationError
 
 from graph.plugins import discover
+from responders.linting import lint
 from responders.placeholders import Values, fill
-from responders.playbook import Credential, Playbook, choose, load_playbooks
+from responders.playbook import Credential, Playbook, choose, find_playbooks, load_playbooks
 from responders.step import AnyStep, Step
 
 PLAYBOOKS = load_playbooks()
@@ -45,12 +50,25 @@ METADATA: dict[str, dict[str, object]] = {
     "vault-database-root": {"playbook_connection": "vault://main/database/config/orders"},
     "vault-approle-secret-id": {"playbook_role": "vault://main/auth/approle/role/ci"},
     "vault-pki-certificate": {"playbook_issuer": "vault://main/pki/issuer/default"},
+    "aws-access-key": {"playbook_user": "aws://111122223333/iam/user/deploy"},
+    "http-described-api": {
+        "playbook_revoke_url": "https://api.tickets.example/v1/keys/revoke",
+        "playbook_try_url": "https://api.tickets.example/v1/me",
+        "playbook_admin": "vault://main/kv/ops/tickets#admin",
+    },
     "vault-transit-key": {"playbook_key": "vault://main/transit/keys/payments"},
 }
 ENGINES = {
     "vault_database_static": "vault://main/database/static-creds/shop",
     "vault_database_dynamic": "vault://main/database/creds/report",
+    "aws_secrets_manager": "aws://111122223333/eu-west-1/secretsmanager/orders",
 }
+
+
+def detectors() -> list[str]:
+    return [str(rule["id"]) for rule in kingfisher_sdk.Rules(confidence="low").metadata()]
+
+
 every_playbook = pytest.mark.parametrize("playbook", PLAYBOOKS.values(), ids=PLAYBOOKS)
 
 
@@ -114,6 +132,16 @@ def test_rotate_first_revokes_only_after_every_consumer_has_moved(playbook: Play
             Credential("openbao_token", "vault_token", "vault://main", "vault-entity"),
             "vault-entity",
         ),
+        (Credential("github-pat", "vault_kv"), "github-token"),
+        (Credential("github-pat", "unknown"), "github-token"),
+        (Credential("github-pat", "vault_kv", "paygate"), "http-api-token"),
+        (Credential("github-app-token", "kubernetes"), "github-app-token"),
+        (Credential("gitlab-pat-routable", "vault_kv"), "gitlab-token"),
+        (Credential("slack-legacy-bot-token", "unknown"), "slack-token"),
+        (Credential("npmjsaccesstoken", "unknown"), "npm-token"),
+        (Credential("aws-access-token", "unknown"), "aws-access-key-by-hand"),
+        (Credential("aws-access-token", "vault_kv", "", "aws-access-key"), "aws-access-key"),
+        (Credential("generic", "aws_secrets_manager"), "aws-secrets-manager"),
         (Credential("generic", "vault_kv", "", "no-such-playbook"), "vault-kv-manual"),
     ],
 )
@@ -143,3 +171,29 @@ def test_a_plan_without_what_the_playbook_needs_is_refused_and_not_guessed(
         except ValidationError:
             lacking += 1
     assert lacking
+
+
+def test_each_playbook_says_what_it_was_tested_on_and_there_are_more_than_twenty() -> None:
+    assert not [name for name, playbook in PLAYBOOKS.items() if not playbook.tested_on]
+    assert len(PLAYBOOKS) >= 20
+
+
+def test_the_lint_finds_nothing_in_ours() -> None:
+    for found in find_playbooks().values():
+        assert lint(found.file.read_text(), str(found.file), STEPS) == ()
+
+
+def test_each_type_that_a_playbook_is_for_is_one_that_the_detection_knows() -> None:
+    known = {re.sub(r"^.*[./]", "", name) for name in detectors()}
+    asked = {d for playbook in PLAYBOOKS.values() for d in playbook.matches.detectors}
+    unknown = {d for d in asked if not any(fnmatchcase(name, d) for name in known)}
+    assert not unknown - {"openbao_token"}
+
+
+def test_the_table_in_the_docs_has_a_row_for_each_with_what_it_was_tested_on() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "playbooks.md").read_text()
+    rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
+    assert set(rows) == set(PLAYBOOKS)
+    for name, playbook in PLAYBOOKS.items():
+        assert f"| {playbook.title} |" in rows[name]
+        assert rows[name].endswith(f"| {playbook.tested_on} |")

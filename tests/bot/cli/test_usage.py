@@ -19,7 +19,8 @@ PROMISED = {
     "demo", "serve", "migrate", "check", "slack manifest", "collect", "graph export", "uses",
     "readers", "blast-radius", "report", "incident list", "incident show", "incident timeline",
     "incident export", "plan", "approve", "deny", "run", "audit verify", "audit export",
-    "retry", "skip", "confirm", "stop", "undo", "incident close", "incident dismiss",
+    "retry", "skip", "confirm", "stop", "undo", "playbook list",
+    "playbook show", "playbook lint", "playbook schema", "incident close", "incident dismiss",
 }  # fmt: skip
 
 

@@ -134,6 +134,7 @@ class Vault:
         mount: str = "",
         address: str = "",
         databases: dict[str, PostgresSettings] | None = None,
+        **others: Any,
     ) -> Connections:
         """Log in with what the steps declare, no more: that it suffices is part of the tests."""
         members: list[AnyStep] = [STEPS[name]() for name in steps]
@@ -144,7 +145,7 @@ class Vault:
         settings = VaultSettings.model_validate(
             {"address": address or self.address, "token": token["auth"]["client_token"]}
         )
-        opened = Connections({"main": settings}, {}, {}, databases)
+        opened = Connections({"main": settings}, {}, {}, databases, **others)
         self.opened.append(opened)
         return opened
 

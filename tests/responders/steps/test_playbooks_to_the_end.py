@@ -5,6 +5,7 @@ No workload consumes these secrets, so the plans hold no copies and no restarts;
 done on the real servers, in every order; each verdict has to be "confirmed" but those of persons.
 """
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -44,9 +45,17 @@ def collected(vault: Vault) -> Snapshot:
     return Snapshot.of(nodes, [edge for one in seen for edge in one.edges])
 
 
-def drafted(snapshot: Snapshot, secret: str, field: str, order: str, **identity: str) -> Any:
+def drafted(
+    snapshot: Snapshot,
+    secret: str,
+    field: str,
+    order: str,
+    *,
+    detector: str = "generic",
+    **identity: str,
+) -> Any:
     ref = Ref(secret)
-    node = snapshot.node(ref)
+    node = snapshot.node(ref) if secret else None
     version = node.attributes.get("version") if node else None
     match = (Match(ref, field, version, current=True, form="as_is"),) if version else ()
     case = SimpleNamespace(
@@ -56,14 +65,16 @@ def drafted(snapshot: Snapshot, secret: str, field: str, order: str, **identity:
         identity_facts=identity,
         sightings=(),
     )
-    underlying = SimpleNamespace(detector="generic", named_ref=secret)
-    radius = blast_radius(snapshot, [(ref, field)])
+    underlying = SimpleNamespace(detector=detector, named_ref=secret)
+    radius = blast_radius(snapshot, [(ref, field)] if secret else [])
     facts = facts_of(case, underlying, snapshot, radius)  # type: ignore[arg-type]
     return Planner(PLAYBOOKS, MEMBERS).draft(facts, radius, order=order)
 
 
-def carry_out(plan: Any, connections: Connections) -> list[str]:
-    """Do the steps one after the other; return those that wait for a person."""
+def carry_out(
+    plan: Any, connections: Connections, person: Callable[[str], None] = lambda _: None
+) -> list[str]:
+    """Do the steps one after the other; `person` does those that wait for one. Returns these."""
     receipts: dict[str, Receipt] = {}
     waiting = []
     for planned in plan.steps:
@@ -74,6 +85,7 @@ def carry_out(plan: Any, connections: Connections) -> list[str]:
         verdict = member.verify(settings, receipts[planned.id], given)
         if planned.use == "manual.confirm":
             waiting.append(planned.id)
+            person(planned.id)
         else:
             assert verdict.kind is VerdictKind.CONFIRMED, f"{planned.id}: {verdict}"
     return waiting
