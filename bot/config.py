@@ -25,6 +25,7 @@ from pydantic import (
     field_validator,
 )
 
+from graph.catalog_api import CatalogSettings
 from graph.endpoints import (
     AwsSettings,
     HttpSettings,
@@ -208,6 +209,7 @@ class Config(Section):
     databases: dict[str, PostgresSettings] = {}  # whose passwords are rotated; ours is `database`
     teams: dict[str, TeamSettings] = {}
     owners: tuple[OwnerRule, ...] = ()
+    catalogs: dict[str, CatalogSettings] = {}
     pagers: dict[str, PagerEntry] = {}
     paging: PagingSettings = PagingSettings()
     default_owner: str = "team:security"  # paged where no owner is known

@@ -71,6 +71,8 @@ class GraphParts:
             fingerprinter=self.fingerprinter,
             references=self.config.graph.references,
             infer=self.config.graph.infer,
+            owner_rules=tuple((rule.match, rule.owner) for rule in self.config.owners),
+            catalogs=self.config.catalogs,
         )
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from graph.errors import LocksmithError
 from graph.fingerprints import Fingerprinter
 from graph.gathered import Gathered
 from graph.model import AttributeValue, Fingerprint, NodeKind
-from graph.owners import owner_named
+from graph.owners import Said, owner_named
 from graph.refs import Ref
 from graph.secret_value import SecretValue
 
@@ -45,8 +45,9 @@ def describe(gathered: Gathered, secret: Ref, tags: Mapping[str, str], environme
         if text and (name in _KEPT_TAGS or name.startswith("playbook_"))
     }
     gathered.note(secret, **kept)
-    owner = next((tags[name] for name in _OWNER_TAGS if tags.get(name, "").strip()), "")
-    gathered.own(secret, owner_named(owner) if owner else None)
+    tag = next((name for name in _OWNER_TAGS if tags.get(name, "").strip()), "")
+    said = Said(owner_named(tags[tag]), f"tag {tag}") if tag else None
+    gathered.own(secret, said, said_by="aws")
 
 
 def tags_of(listed: Any) -> dict[str, str]:

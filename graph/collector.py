@@ -6,10 +6,11 @@ scope that could not be read becomes a `Gap`, never a missing node.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
+from graph.catalog_api import CatalogSettings
 from graph.connections import Connections
 from graph.fingerprints import Fingerprinter
 from graph.kubernetes.toolbox import Declared
@@ -31,12 +32,16 @@ class CollectContext:
     What a collector is given. `fingerprinter` is None where values must not be read.
 
     `references` are declared for custom resources that no tool knows; `infer`: guess the others.
+    `owner_rules` are pairs of a glob over refs and an owner (None: not to be looked at);
+    `catalogs` name software catalogues.
     """
 
     connections: Connections
     fingerprinter: Fingerprinter | None
     references: tuple[Declared, ...] = ()
     infer: bool = False
+    owner_rules: tuple[tuple[str, str], ...] | None = None
+    catalogs: Mapping[str, CatalogSettings] = field(default_factory=dict)
 
 
 class Collector(ABC):

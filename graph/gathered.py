@@ -19,6 +19,7 @@ from graph.model import (
     Observation,
     StoredFingerprint,
 )
+from graph.owners import Said
 from graph.refs import Ref
 
 
@@ -44,6 +45,9 @@ class Gathered:
     def refer(self, ref: Ref, kind: NodeKind) -> None:
         """Add a node that is only spoken of; says nothing of one that is known already."""
         self._nodes.setdefault(ref, (kind, {"exists": False}))
+
+    def knows(self, ref: Ref) -> bool:
+        return ref in self._nodes
 
     def note(self, ref: Ref, **attributes: AttributeValue) -> None:
         """Add what is said of a node by one that only refers to it."""
@@ -85,13 +89,23 @@ class Gathered:
             self.refer(home, NodeKind.NAMESPACE)
             self.connect(ref, home, EdgeKind.IN_NAMESPACE)
 
-    def own(self, ref: Ref, owner: Ref | None) -> None:
-        """Record the team or person that an object names as its owner, if it names one."""
-        if owner is not None:
-            kind = NodeKind.TEAM if owner.startswith("team:") else NodeKind.PERSON
-            self.define(owner, kind)
-            self.note(ref, owner=owner)
-            self.connect(ref, owner, EdgeKind.OWNED_BY)
+    def own(
+        self,
+        ref: Ref,
+        said: Said | None,
+        *,
+        said_by: str = "kubernetes",
+    ) -> None:
+        """Record the team or person that is named as the owner, if there is one, with by whom."""
+        if said is None:
+            return
+        kind = NodeKind.TEAM if said.owner.startswith("team:") else NodeKind.PERSON
+        self.define(said.owner, kind)
+        known = self._nodes[ref][1]
+        known.setdefault("owner", said.owner)
+        self.connect(
+            ref, said.owner, EdgeKind.OWNED_BY, how=said.how, said_by=said_by, source=self.source
+        )
 
     def namespace(self, name: str) -> Ref:
         return refs.k8s(self.cluster, "", "Namespace", name)

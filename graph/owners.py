@@ -1,25 +1,59 @@
 """
-Reads who owns an object from its annotations and labels.
+Who owns a thing, as objects, catalogues and rules say it. Pure.
 
-`a8r.io/owner` is the convention of Annotations for Kubernetes services (ambassador-labs/a8r.io);
-`owner` and `team`, as annotation or label, are what most houses write. Pure.
+Annotations and labels: `a8r.io/owner` is the convention of Annotations for Kubernetes services
+(ambassador-labs/a8r.io); `owner` and `team` are what most houses write. Each claim keeps by whom it
+is made (`said_by`, the first of `SOURCES` that speaks counts) and in which words (`how`).
+Rules ("every secret below this path belongs to …") come from the configuration and from
+catalogues; they stand in the graph as one node per source, and the query applies them.
 """
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from graph import refs
 from graph.fields import Object, pairs
+from graph.model import Attributes, Node, NodeKind
 from graph.refs import Ref
 
-_ANNOTATIONS = ("a8r.io/owner", "owner", "team")
-_LABELS = ("a8r.io/owner", "owner", "team")
+# Who is believed first, where several speak of the very same thing.
+SOURCES = ("config", "vault", "aws", "kubernetes", "backstage", "codeowners")
+
+_KEYS = ("a8r.io/owner", "owner", "team")
+_RULES = "owner-rules"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One claim: the owner and the words in which it is made."""
+
+    owner: Ref
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`pattern` is a glob over refs, or `component:NAME` for what a workload names itself."""
+
+    pattern: str
+    owner: Ref
+    how: str
 
 
 def owner_of(obj: Object) -> Ref | None:
     """Return `team:NAME` or `person:EMAIL`; None where nobody is named."""
-    annotations = pairs(obj, "metadata", "annotations")
-    labels = pairs(obj, "metadata", "labels")
-    said = [annotations.get(key, "") for key in _ANNOTATIONS]
-    said += [labels.get(key, "") for key in _LABELS]
-    return next((owner_named(text) for text in said if text.strip()), None)
+    said = owner_said(obj)
+    return said.owner if said else None
+
+
+def owner_said(obj: Object) -> Said | None:
+    """Return the owner that an object names, with where it does; None where nobody is named."""
+    for what in ("annotation", "label"):
+        found = pairs(obj, "metadata", f"{what}s")
+        for key in _KEYS:
+            if found.get(key, "").strip():
+                return Said(owner_named(found[key]), f"{what} {key}")
+    return None
 
 
 def owner_named(said: str) -> Ref:
@@ -30,3 +64,26 @@ def owner_named(said: str) -> Ref:
         return refs.team(rest) if scheme == "team" else refs.person(rest)
     name = name.removeprefix("@")
     return refs.person(name) if "@" in name and " " not in name else refs.team(name)
+
+
+def rules_ref(source: str) -> Ref:
+    """Name the node that holds the rules of one source."""
+    return Ref(f"rules:{refs.encode(source)}/{_RULES}")
+
+
+def rules_node(source: str, said_by: str, rules: Iterable[Rule]) -> Node:
+    """Make the node that holds the rules of one source; the query reads it back."""
+    written = tuple(f"{rule.pattern}\n{rule.owner}\n{rule.how}" for rule in rules)
+    attributes: Attributes = {"rules": written, "said_by": said_by, "source": source}
+    return Node(rules_ref(source), NodeKind.POLICY, attributes)
+
+
+def rules_name() -> str:
+    """Return the last part of the refs of all such nodes."""
+    return _RULES
+
+
+def read_rules(written: Sequence[str]) -> Iterable[Rule]:
+    for line in written:
+        pattern, owner, how = line.split("\n", 2)
+        yield Rule(pattern, Ref(owner), how)

@@ -128,7 +128,11 @@ def parse(text: str) -> RefParts:
             return RefParts(scheme, path, key)
     else:
         scheme, separator, rest = bare.partition(":")
-        if separator and rest and scheme in {"credential", "team", "person", "registry", "server"}:
+        if (
+            separator
+            and rest
+            and scheme in {"credential", "team", "person", "registry", "server", "rules"}
+        ):
             return RefParts(scheme, (unquote(rest),), key)
     raise BadInputError(
         f"“{text}” is not a ref.",

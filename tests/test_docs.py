@@ -29,6 +29,7 @@ CONFIGURED = {
     "http": "`http.hosts`",
     "aws": "`aws.NAME`",
     "postgres": "`databases.NAME`",
+    "backstage": "`catalogs.NAME`",
     "people": "`people`",
 }
 OF_PEOPLE = {"people", "issuer"}

@@ -22,6 +22,7 @@ from graph.kubernetes.listing import known_vaults
 from graph.model import Gap
 from graph.queries.blast_radius import BlastRadius, blast_radius, to_json
 from graph.queries.consumers import consumers
+from graph.queries.owners import OwnerClaim, nearest, owners
 from graph.queries.search import resolve
 from graph.refs import split_key
 from responders.incident import Person
@@ -123,12 +124,15 @@ def export_command(
 @app.command("uses")
 def uses_command(context: typer.Context, ref: RefArgument, as_json: AsJson = False) -> None:
     """Show every consumer of a secret, through all its syncs and copies."""
-    snapshot = graph_parts(configuration(context)).repository.snapshot()
+    parts = graph_parts(configuration(context))
+    snapshot = parts.repository.snapshot()
     answer = consumers(snapshot, resolve(snapshot, ref))
+    owned_by = owners(snapshot, answer.secret)
     if as_json:
-        print_json(to_json(answer))
+        print_json(to_json(answer) | {"owners": [to_json(claim) for claim in owned_by]})
         return
     say(f"{answer.secret} is used by {len(answer.consumers)} workloads.")
+    _print_owners(owned_by, parts)
     print_table(
         "",
         ("workload", "how", "picks up a new value", "why", "owner"),
@@ -138,12 +142,33 @@ def uses_command(context: typer.Context, ref: RefArgument, as_json: AsJson = Fal
                 ", ".join(dict.fromkeys(use.how for use in consumer.via)),
                 str(consumer.picks_up),
                 consumer.reason,
-                consumer.owner,
+                _owner_with_source(nearest(snapshot, consumer.workload)),
             )
             for consumer in answer.consumers
         ),
     )
     print_gaps(gap_rows(answer.gaps))
+
+
+def _owner_with_source(claim: OwnerClaim | None) -> str:
+    return f"{claim.owner} ({claim.source})" if claim else ""
+
+
+def _print_owners(owned_by: Iterable[OwnerClaim], parts: GraphParts) -> None:
+    """Show each claim with who makes it and how old it is; a disagreement stands beside it."""
+    looked = {source.name: source.last_attempt for source in parts.repository.sources()}
+    rows = []
+    for claim in owned_by:
+        seen = claim.stale_since or looked.get(claim.seen_in)
+        stale = " (stale)" if claim.stale_since else ""
+        as_of = f"{seen:%Y-%m-%d %H:%M} UTC{stale}" if seen else ""
+        rows.append((claim.owner, claim.source, as_of, claim.disagrees))
+    if rows:
+        print_table(
+            f"Owners: {len(rows)}", ("owner", "who says so", "as of", "who says otherwise"), rows
+        )
+    else:
+        say(f"Nobody is named as the owner: {parts.config.default_owner} is called.")
 
 
 @app.command("blast-radius")
@@ -173,7 +198,7 @@ def blast_radius_command(
     if as_json:
         print_json(to_json(answer))
     else:
-        _print_blast_radius(answer)
+        _print_blast_radius(answer, parts)
     for file, write in ((svg, write_svg), (png, write_png)):
         if file is not None:
             write(answer, file)
@@ -187,7 +212,7 @@ def _of_value(parts: GraphParts, text: str) -> BlastRadius:
     return blast_radius(parts.repository.snapshot(), list(dict.fromkeys(places)))
 
 
-def _print_blast_radius(answer: BlastRadius) -> None:
+def _print_blast_radius(answer: BlastRadius, parts: GraphParts) -> None:
     if not answer.secrets:
         say("The value matches nothing that Locksmith has read.")
     for secret, key in answer.secrets:
@@ -221,11 +246,7 @@ def _print_blast_radius(answer: BlastRadius) -> None:
             for reader in answer.readers
         ),
     )
-    print_table(
-        f"Owners: {len(answer.owners)}",
-        ("owner", "who says so"),
-        ((claim.owner, claim.source) for claim in answer.owners),
-    )
+    _print_owners(answer.owners, parts)
     if answer.opens:
         print_table(
             f"What it opens: {len(answer.opens)}",

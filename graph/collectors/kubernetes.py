@@ -24,6 +24,7 @@ from graph.model import Observation
 # (plural, the API groups that may serve it, newest first)
 _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("namespaces", ("",)),
+    ("services", ("",)),
     ("serviceaccounts", ("",)),
     ("deployments", ("apps", "extensions")),
     ("statefulsets", ("apps",)),

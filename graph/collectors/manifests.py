@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
+from graph import refs
+from graph.codeowners import CodeOwners, codeowners_above
 from graph.errors import NotFoundError
-from graph.fields import Object
+from graph.fields import Object, name_of, namespace_of, text
 from graph.gathered import Gathered
 from graph.kubernetes.grants import Grants
 from graph.kubernetes.inventory import Inventory
@@ -26,9 +28,13 @@ from graph.kubernetes.syncs import Syncs
 from graph.kubernetes.tool import Here
 from graph.kubernetes.toolbox import Declared, Toolbox
 from graph.model import Observation
+from graph.owners import Said
+from graph.refs import Ref
 
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 _NAMED_GAPS = 100
+_STANDARD_INPUT = "standard input"
+_OF_THE_CLUSTER = frozenset({"Namespace", "PersistentVolume", "ClusterRole", "ClusterRoleBinding"})
 
 
 def collect_manifests(
@@ -61,18 +67,61 @@ def collect_manifests(
         tools.add(obj)
         _ = syncs.add(obj) or grants.add(obj) or inventory.add(obj)
 
+    owned = _Owned(cluster, namespace)
     for name, stream in _opened(paths, problems):
-        problems += [(name, *said) for said in _read(stream, take)]
+        problems += [(name, *said) for said in _read(stream, owned.begin(name, take))]
     tools.finish()
     inventory.finish()
     syncs.finish()
     grants.finish()
+    owned.tell(gathered)
     for scope, reason, do_now in problems[:_NAMED_GAPS]:
         gathered.miss(scope, reason, do_now=do_now)
     if len(problems) > _NAMED_GAPS:
         more = f"{len(problems) - _NAMED_GAPS} more files"
         gathered.miss(more, f"{len(problems)} files could not be read completely.")
     return gathered.observation()
+
+
+class _Owned:
+    """Remembers which objects stand in files that CODEOWNERS gives to somebody."""
+
+    def __init__(self, cluster: str, namespace: str) -> None:
+        self._cluster = cluster
+        self._namespace = namespace
+        self._files: dict[Path, CodeOwners | None] = {}  # by folder
+        self._said: dict[Ref, tuple[Said, ...]] = {}
+
+    def begin(self, name: str, take: Callable[[Object], None]) -> Callable[[Object], None]:
+        """Ask for the owners of one file; return what takes its objects together with them."""
+        said = self._owners(Path(name)) if name != _STANDARD_INPUT else ()
+        if not said:
+            return take
+
+        def take_owned(obj: Object) -> None:
+            take(obj)
+            if name_of(obj):
+                self._said[self._ref(obj)] = said
+
+        return take_owned
+
+    def tell(self, gathered: Gathered) -> None:
+        for ref, said in self._said.items():
+            if gathered.knows(ref):
+                for one in said:
+                    gathered.own(ref, one, said_by="codeowners")
+
+    def _owners(self, file: Path) -> tuple[Said, ...]:
+        folder = file.parent
+        if folder not in self._files:
+            self._files[folder] = codeowners_above(folder)
+        found = self._files[folder]
+        return found.of(file) if found else ()
+
+    def _ref(self, obj: Object) -> Ref:
+        kind = text(obj, "kind")
+        home = "" if kind in _OF_THE_CLUSTER else namespace_of(obj) or self._namespace
+        return refs.k8s(self._cluster, home, kind, name_of(obj))
 
 
 def _read(stream: IO[bytes], take: Callable[[Object], None]) -> list[tuple[str, str]]:
@@ -104,7 +153,7 @@ def _opened(
 ) -> Iterator[tuple[str, IO[bytes]]]:
     for path in paths:
         if str(path) == "-":
-            yield "standard input", sys.stdin.buffer
+            yield _STANDARD_INPUT, sys.stdin.buffer
             continue
         for file in _files(Path(path)):
             try:

@@ -31,11 +31,13 @@ from graph.kubernetes.workloads import (
     Carrier,
     PodReader,
     SecretFacts,
+    ServiceOwner,
     carrier_of,
     connect_carriers,
+    service_owner,
 )
 from graph.model import AttributeValue, EdgeKind, NodeKind
-from graph.owners import owner_of
+from graph.owners import owner_said
 from graph.refs import Ref
 
 TOKEN_TYPE = "kubernetes.io/service-account-token"  # noqa: S105 - a type, not a value
@@ -65,6 +67,7 @@ class Inventory:
         self._carriers: list[Carrier] = []
         self._accounts: dict[tuple[str, str], Object] = {}
         self._secrets: dict[tuple[str, str], SecretFacts] = {}
+        self._services: list[ServiceOwner] = []
 
     def add(self, obj: Object) -> bool:
         """Take one object; False where its kind is none of these."""
@@ -85,6 +88,8 @@ class Inventory:
             self._edge_router_seen(obj, gateway_references(obj))
         elif (kind, group) == ("PersistentVolume", ""):
             self._volume_seen(obj)
+        elif (kind, group) == ("Service", ""):
+            self._services += service_owner(obj, self._namespace)
         else:
             return False
         return True
@@ -103,6 +108,7 @@ class Inventory:
             secrets=self._secrets,
             volumes=self._volumes,
             vaults=self._vaults,
+            services=self._services,
         )
         for namespace, name in self._gathered.only_referred():
             if readable is None or namespace in readable:
@@ -125,14 +131,14 @@ class Inventory:
     def _namespace_seen(self, obj: Object) -> None:
         ref = self._gathered.namespace(name_of(obj))
         self._gathered.define(ref, NodeKind.NAMESPACE)
-        self._gathered.own(ref, owner_of(obj))
+        self._gathered.own(ref, owner_said(obj))
 
     def _secret_seen(self, obj: Object) -> None:
         namespace, name = self._home(obj), name_of(obj)
         annotations = pairs(obj, "metadata", "annotations")
         ref = self._gathered.refer_secret(namespace, name)
         self._gathered.define(ref, NodeKind.SECRET, **secret_attributes(obj))
-        self._gathered.own(ref, owner_of(obj))
+        self._gathered.own(ref, owner_said(obj))
         # Only these annotations: `last-applied-configuration` holds the values once more.
         for_reloaders = {key: value for key, value in annotations.items() if STAKATER in key}
         self._secrets[namespace, name] = SecretFacts(flag(obj, "immutable"), for_reloaders)
@@ -151,7 +157,7 @@ class Inventory:
         }
         ref = self._account(namespace, name)
         self._gathered.define(ref, NodeKind.SUBJECT)
-        self._gathered.own(ref, owner_of(obj))
+        self._gathered.own(ref, owner_said(obj))
         self._consumed(ref, "ServiceAccount", pull_secrets(obj), namespace)
         for index, entry in enumerate(entries(obj, "secrets")):
             if not (secret := text(entry, "name")):
@@ -171,7 +177,7 @@ class Inventory:
         ref = refs.k8s(self._gathered.cluster, namespace, kind, name_of(obj))
         self._gathered.define(ref, NodeKind.WORKLOAD)
         self._gathered.place(ref, namespace)
-        self._gathered.own(ref, owner_of(obj))
+        self._gathered.own(ref, owner_said(obj))
         for elsewhere, use in found:
             self._consumed(ref, kind, iter((use,)), elsewhere or namespace)
 

@@ -34,7 +34,7 @@ from graph.kubernetes.selectors import selects
 from graph.kubernetes.uses import connect_use
 from graph.kubernetes.workloads import condition_met
 from graph.model import AttributeValue, EdgeKind, NodeKind
-from graph.owners import owner_of
+from graph.owners import owner_said
 from graph.refs import Ref
 
 GROUP = "external-secrets.io"
@@ -282,7 +282,7 @@ class Syncs:
         if role := login_role(obj, remote):
             self._gathered.refer(role, NodeKind.SUBJECT)
             self._gathered.connect(ref, role, EdgeKind.OPENS, kind="store-login", verb="login")
-        self._gathered.own(ref, owner_of(obj))
+        self._gathered.own(ref, owner_said(obj))
         if remote.provider == "vault" and not remote.known:
             self._gathered.miss(
                 f"{kind} {name}",
@@ -307,7 +307,7 @@ class Syncs:
         ref = refs.k8s(self._gathered.cluster, namespace, kind, name_of(obj))
         self._gathered.define(ref, NodeKind.SYNC, **_sync_attributes(obj))
         self._gathered.place(ref, namespace)
-        self._gathered.own(ref, owner_of(obj))
+        self._gathered.own(ref, owner_said(obj))
         return ref
 
 

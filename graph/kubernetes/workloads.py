@@ -42,7 +42,7 @@ from graph.kubernetes.references import (
 from graph.kubernetes.reload import ROLLBACK, Reloaders, pick_up, reloaders_of
 from graph.kubernetes.uses import Vaults, connect_use
 from graph.model import AttributeValue, EdgeKind, NodeKind
-from graph.owners import owner_of
+from graph.owners import Said, owner_said
 from graph.refs import Ref
 
 Key = tuple[str, str, str]  # namespace, kind, name
@@ -62,6 +62,10 @@ _SCALED = frozenset(
 )
 
 
+# How a workload says which component of the software catalogue (Backstage) it is.
+COMPONENT_LABEL = "backstage.io/kubernetes-id"
+
+
 @dataclass(frozen=True, slots=True)
 class SecretFacts:
     """What a look at the Secret itself adds to how it is followed."""
@@ -79,12 +83,31 @@ class Carrier:
     account: str
     controller: Key | None
     reloaders: Reloaders
-    owner: Ref | None
+    owner: Said | None
     attributes: Mapping[str, AttributeValue]
     finished: bool
     claims: tuple[Claim, ...] = ()
     malformed: tuple[str, ...] = ()  # fields whose shape nobody can read
+    labels: Mapping[str, str] = field(default_factory=dict)  # of its pods
     template: str = ""  # Argo: the Deployment whose template is used ("workloadRef")
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceOwner:
+    """A Service that names an owner, and which pods it sends to."""
+
+    namespace: str
+    selector: Mapping[str, str]
+    said: Said
+
+
+def service_owner(obj: Object, namespace: str) -> tuple[ServiceOwner, ...]:
+    """Keep what a Service says of the workloads behind it, if it says anything."""
+    said, selector = owner_said(obj), pairs(obj, "spec", "selector")
+    if said is None or not selector:
+        return ()
+    name = f"{said.how} of Service {name_of(obj)}"
+    return (ServiceOwner(namespace_of(obj) or namespace, selector, Said(said.owner, name)),)
 
 
 def carrier_of(
@@ -112,11 +135,15 @@ def carrier_of(
         account=account,
         controller=_controller(obj, home),
         reloaders=reloaders,
-        owner=owner_of(obj),
-        attributes=_attributes(obj, kind, account, reloaders, finished=finished),
+        owner=owner_said(obj),
+        attributes={
+            **_attributes(obj, kind, account, reloaders, finished=finished),
+            **_component(obj, template),
+        },
         finished=finished,
         claims=tuple(claims_of(obj, template)),
         malformed=tuple(malformed(template.spec)),
+        labels=pairs(template.metadata, "labels"),
         template=text(obj, "spec", "workloadRef", "name") if kind == "Rollout" else "",
     )
 
@@ -129,10 +156,12 @@ def connect_carriers(
     secrets: Mapping[tuple[str, str], SecretFacts],
     volumes: Volumes | None = None,
     vaults: Vaults | None = None,
+    services: Iterable[ServiceOwner] = (),
 ) -> None:
     """Add the workloads, their uses of Secrets and the accounts they run as."""
     index: dict[Key, Carrier] = {}
     into = _Into(gathered, secrets, vaults or {})
+    sending = _by_namespace(services)
     for carrier in carriers:
         if volumes and carrier.claims:
             mounted = tuple(_of_volumes(carrier, volumes))
@@ -155,7 +184,9 @@ def connect_carriers(
             _keep_what_a_rollback_needs(into, carrier, top, wholes.get(top))
         elif top == carrier.key:
             whole = wholes[top]
-            _consume(into, _define(gathered, whole), whole, whole.uses)
+            ref = _define(gathered, whole)
+            _consume(into, ref, whole, whole.uses)
+            _own_by_services(gathered, ref, whole, sending)
         elif carrier.key[1] == "Pod" and not carrier.finished:
             _keep_what_only_the_pod_uses(into, carrier, top, wholes.get(top))
     if odd:
@@ -165,6 +196,21 @@ def connect_carriers(
             f"Fields are not of the type that Kubernetes has ({fields}); they were passed over.",
             do_now="Correct the object.",
         )
+
+
+def _by_namespace(services: Iterable[ServiceOwner]) -> dict[str, list[ServiceOwner]]:
+    found: dict[str, list[ServiceOwner]] = {}
+    for service in services:
+        found.setdefault(service.namespace, []).append(service)
+    return found
+
+
+def _own_by_services(
+    gathered: Gathered, ref: Ref, carrier: Carrier, sending: Mapping[str, list[ServiceOwner]]
+) -> None:
+    for service in sending.get(carrier.key[0], ()):
+        if service.selector.items() <= carrier.labels.items():
+            gathered.own(ref, service.said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +352,12 @@ def _finished(obj: Object, kind: str) -> bool:
 def condition_met(condition: Object) -> bool:
     """Is a condition of an object's status met? Kubernetes writes "True"."""
     return text(condition, "status") == "True"
+
+
+def _component(obj: Object, template: PodTemplate) -> dict[str, AttributeValue]:
+    labels = {**pairs(template.metadata, "labels"), **pairs(obj, "metadata", "labels")}
+    component = labels.get(COMPONENT_LABEL, "")
+    return {"component": component} if component else {}
 
 
 def _attributes(

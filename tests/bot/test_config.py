@@ -29,6 +29,7 @@ def test_the_example_is_valid_once_its_secret_files_exist(tmp_path: Path) -> Non
         "pager-secret",
         "payments-routing-key",
         "smtp-password",
+        "backstage-token",
         "orders-admin",
         "github-hook",
     ):

@@ -7,6 +7,7 @@ from bot.slack.views.blast_radius import (
     copies_text,
     gaps_text,
     opens_text,
+    owners_text,
     readers_text,
 )
 from bot.slack.views.blocks import (
@@ -75,6 +76,7 @@ def blast_answer(secret: str, radius: BlastRadius) -> Message:
     blocks: list[Block | None] = [
         section(f"If {code(secret, 250)} leaked:"),
         section("*Where it lies*\n" + copies_text(radius, ())),
+        section("*Who owns it*\n" + owners_text(radius.owners)),
         section(
             f"*Who consumes it* ({len(radius.consumers)})\n"
             + consumers_text(radius.consumers, {}, most=15)

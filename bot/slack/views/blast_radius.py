@@ -5,20 +5,22 @@ Grouped by owner and namespace, the worst first, the top ten shown and the rest 
 300 consumers stay readable. The same parts serve the root card, the thread and the modal.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bot.slack.views.blocks import Block, context, header, modal, section
 from bot.slack.views.names import owner_name, place_of, ref_code, short_name
-from bot.slack.views.text import code, counted, duration, joined, said, top
+from bot.slack.views.text import code, counted, duration, joined, said, top, when
 from graph.model import Gap, Match
 from graph.queries.blast_radius import BlastRadius
 from graph.queries.consumers import Consumer
+from graph.queries.owners import OwnerClaim
 from graph.queries.readers import Reader
 from responders.incident import Breakage, Case
 
 TOP = 10
 MODAL_TOP = 60
 GROUPS = 6
+OWNERS = 5
 
 
 def copies_text(
@@ -166,3 +168,21 @@ def _reader_line(reader: Reader) -> str:
     through = f" by {path}" if path else ""
     note = f" · {said(reader.note, 120)}" if reader.note else ""
     return f"• {ref_code(reader.subject)} {how} ({verbs}){through}{note}"
+
+
+def owners_text(claims: Sequence[OwnerClaim]) -> str:
+    """Name the owners, nearest first, each with who says so; a disagreement stands beside it."""
+    lines = [
+        f"• {said(owner_name(claim.owner), 60)}: {provenance(claim)}" for claim in claims[:OWNERS]
+    ]
+    if len(claims) > OWNERS:
+        lines.append(f"… and {len(claims) - OWNERS} more")
+    return "\n".join(lines) or "Nobody is named."
+
+
+def provenance(claim: OwnerClaim) -> str:
+    """Say whose word it is, how old that may be, and who says otherwise."""
+    words = f"_{said(claim.source, 90)}_"
+    if claim.stale_since is not None:
+        words += f", not read again since {when(claim.stale_since)}"
+    return f"{words} ⚠️ {said(claim.disagrees, 120)}" if claim.disagrees else words

@@ -8,11 +8,13 @@ the rest goes to its thread.
 
 from bot.slack.views.approval import request_value
 from bot.slack.views.blast_radius import (
+    OWNERS,
     breakages_of,
     consumers_text,
     copies_text,
     gaps_text,
     opens_text,
+    provenance,
     readers_text,
 )
 from bot.slack.views.blocks import (
@@ -241,9 +243,9 @@ def _exposed(case: Case) -> list[tuple[str, str]]:
 
 
 def _owners(case: Case) -> str:
-    claimed = dict.fromkeys(claim.owner for claim in case.blast_radius.owners)
+    claimed = {claim.owner: claim for claim in case.blast_radius.owners}
     lines = []
-    for owner in list(claimed)[:5]:
+    for owner in list(claimed)[:OWNERS]:
         pages = [page for page in case.pages if page.owner == owner]
         taken = next((page for page in pages if page.confirmed), None)
         if taken is not None:
@@ -253,8 +255,9 @@ def _owners(case: Case) -> str:
             lines.append(f"⚠️ {said(owner_name(owner), 60)}: NOT paged, {why}")
         else:
             lines.append(f"• {said(owner_name(owner), 60)}: not paged yet")
-    if len(claimed) > len(lines):
-        lines.append(f"… and {len(claimed) - len(lines)} more")
+        lines.append(f"   {provenance(claimed[owner])}")
+    if len(claimed) > OWNERS:
+        lines.append(f"… and {len(claimed) - OWNERS} more")
     others = [page for page in case.pages if page.owner not in claimed]
     lines += [
         f"{'📟' if page.confirmed else '⚠️'} {said(owner_name(page.owner), 60)}: "

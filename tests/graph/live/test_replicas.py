@@ -43,9 +43,9 @@ class Replica:
             self.said.append(json.loads(line))
 
     def follows(self) -> list[str] | None:
-        """What it follows, as it last said; None: it has not said."""
+        """Which clusters it follows, as it last said; None: it has not said."""
         told = [one["followed_here"] for one in self.said if "followed_here" in one]
-        return told[-1] if told else None
+        return [name for name in told[-1] if name.startswith("cluster/")] if told else None
 
     def saw(self, name: str) -> bool:
         return any(

@@ -1,0 +1,124 @@
+"""
+Reads the entities of a Backstage software catalogue: descriptor files, or the catalogue's API.
+
+The API is asked page by page (`/api/catalog/entities/by-query`), with the token that Backstage
+gives to other services. Files are what stands as `catalog-info.yaml` in repositories. What an
+entity means is not here.
+Source: https://backstage.io/docs/features/software-catalog/software-catalog-api and
+https://backstage.io/docs/features/software-catalog/descriptor-format
+"""
+
+from collections.abc import Iterator, Mapping
+from glob import glob
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from graph.errors import AccessDeniedError, BadInputError, UnavailableError
+
+_PAGE = 500
+_MOST_PAGES = 400  # 200,000 entities; a cursor that never ends must not hold us
+_REFUSED = frozenset({401, 403})
+
+Entity = Mapping[str, Any]
+
+
+class CatalogSettings(BaseModel):
+    """One catalogue: `url` of Backstage with a `token`, or `files` (globs), or both."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    token: SecretStr | None = None
+    files: tuple[str, ...] = ()
+    timeout: float = Field(default=15.0, gt=0, le=120)
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not (self.url or self.files):
+            raise ValueError("a catalogue needs a `url` or `files`")
+        return self
+
+
+def entities_of_api(name: str, settings: CatalogSettings) -> Iterator[Entity]:
+    """
+    Yield every entity.
+
+    Raises:
+        AccessDeniedError: the token is missing or wrong. UnavailableError: no usable answer.
+    """
+    headers = {"Accept": "application/json"}
+    if settings.token is not None:
+        headers["Authorization"] = f"Bearer {settings.token.get_secret_value()}"
+    url = f"{settings.url.rstrip('/')}/api/catalog/entities/by-query"
+    query: dict[str, str | int] = {"limit": _PAGE}
+    for _ in range(_MOST_PAGES):
+        page = _asked(name, url, query, headers, timeout=settings.timeout)
+        items = page.get("items")
+        yield from (item for item in items or () if isinstance(item, Mapping))
+        cursor = (page.get("pageInfo") or {}).get("nextCursor")
+        if not cursor:
+            return
+        query = {"limit": _PAGE, "cursor": str(cursor)}
+
+
+def entities_of_file(path: Path) -> Iterator[Entity]:
+    """
+    Yield the entities of one file.
+
+    Raises:
+        BadInputError: it cannot be read, or is no YAML.
+    """
+    try:
+        for document in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+            if isinstance(document, Mapping):
+                yield document
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BadInputError(
+            f"The catalogue file {path} cannot be read: {type(error).__name__}.",
+            do_now="Correct the file, or take it off `catalogs`.",
+        ) from None
+
+
+def files_of(settings: CatalogSettings) -> tuple[Path, ...]:
+    """Resolve the globs, `**` included."""
+    found = {each for pattern in settings.files for each in glob(pattern, recursive=True)}  # noqa: PTH207 - absolute patterns
+    return tuple(Path(each) for each in sorted(found) if Path(each).is_file())
+
+
+def _asked(
+    name: str,
+    url: str,
+    query: Mapping[str, str | int],
+    headers: Mapping[str, str],
+    *,
+    timeout: float,
+) -> Mapping[str, Any]:
+    try:
+        answer = httpx.get(url, params=dict(query), headers=dict(headers), timeout=timeout)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise UnavailableError(
+            f"The catalogue {name} does not answer ({type(error).__name__}).",
+            means="Owners that it named are kept as they were.",
+            do_now=f"Check catalogs.{name}.url and the network policy of the bot.",
+        ) from None
+    if answer.status_code in _REFUSED:
+        raise AccessDeniedError(
+            f"The catalogue {name} refuses ({answer.status_code}).",
+            means="Owners that it names are not known.",
+            do_now=f"Give a static token for external access (catalogs.{name}.token).",
+        )
+    try:
+        found = answer.json() if answer.is_success else None
+    except ValueError:
+        found = None
+    if not isinstance(found, Mapping):
+        raise UnavailableError(
+            f"The catalogue {name} answered {answer.status_code} with nothing usable.",
+            means="Owners that it named are kept as they were.",
+            do_now=f"Check that catalogs.{name}.url is the address of Backstage.",
+        )
+    return found
