@@ -86,7 +86,9 @@ class Edge:
 
     Attributes of `consumes`: `how`, `container`, `key` ("" = all keys), `field` (path in the
     object), `optional`, `picks_up`, `reason`. Of `copies`: `sync` (ref), `key` (at the head),
-    `from_key` (at the tail), `refresh_interval` (seconds). Of `can_read`: `verb`, `direct`,
+    `from_key` (at the tail), `refresh_interval` (seconds); where the tail is a place in which
+    secrets are found: `find` (a pattern for their names), `inside` (how their refs begin) and
+    `below` (how their names begin). Of `can_read`: `verb`, `direct`,
     `path` (tuple of refs of bindings, roles, policies), `note`, `kind` (the way, such as "direct"
     or "mint-token"), and where it is narrowed `names` (only these) and `running` (only what
     running pods hold). Of `opens`: the same; and where the head is a namespace or cluster

@@ -59,6 +59,11 @@ def cloud(scheme: str, *parts: str) -> Ref:
     return Ref(f"{scheme}://" + "/".join(encode(part) if part else "-" for part in parts))
 
 
+def vault_store(store: str) -> Ref:
+    """Name a Vault or OpenBao itself, in which its secrets lie."""
+    return Ref(f"vault://{encode(store)}/-/Store/{encode(store)}")
+
+
 def vault_policy(store: str, name: str) -> Ref:
     return Ref(f"vault://{encode(store)}/-/Policy/{encode(name)}")
 

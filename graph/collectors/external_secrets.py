@@ -15,6 +15,7 @@ from typing import ClassVar
 from graph.collector import CollectContext, Collector, Permission
 from graph.gathered import Gathered
 from graph.kubernetes.listing import Listing, known_vaults
+from graph.kubernetes.reduced import reduced
 from graph.kubernetes.syncs import GROUP, Syncs
 from graph.model import Observation
 
@@ -43,6 +44,11 @@ class ExternalSecretsCollector(Collector):
             'apiGroups: [""], resources: ["namespaces"], verbs: ["list", "watch"]',
             "To tell which namespaces a ClusterExternalSecret selects.",
         ),
+        Permission(
+            "kubernetes",
+            'apiGroups: [""], resources: ["secrets"], verbs: ["list", "watch"] (fingerprint mode)',
+            "To tell which Secrets a PushSecret chooses by their labels.",
+        ),
     )
 
     def sources(self, context: CollectContext) -> tuple[str, ...]:
@@ -59,6 +65,11 @@ class ExternalSecretsCollector(Collector):
         if syncs.needs_namespaces:
             for obj in listing.objects("namespaces", ""):
                 syncs.add(obj)
+        settings = context.connections.cluster_settings(cluster)
+        if syncs.needs_secrets and settings.mode == "fingerprint":
+            for namespace in settings.namespaces or ("",):
+                for secret in listing.objects("secrets", "", namespace=namespace):
+                    syncs.add(reduced(secret, None))
         listing.finish()
         syncs.finish()
         yield gathered.observation()

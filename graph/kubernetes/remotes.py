@@ -56,6 +56,19 @@ class Remote:
         mount, path = vault_path(key, mount=self.mount, version=self.version)
         return refs.vault(self.store, mount, path) if mount and path else None
 
+    def place(self, cluster: str) -> tuple[Ref, str] | None:
+        """
+        Name the place that it finds secrets in, and how the refs of those begin.
+
+        None where the graph does not know what is there.
+        """
+        if self.provider == "kubernetes" and self.namespace:
+            inside = refs.k8s(cluster, self.namespace, "Secret", "")
+            return refs.k8s(cluster, "", "Namespace", self.namespace), inside
+        if self.provider == "vault" and self.known and self.mount:
+            return refs.vault_store(self.store), refs.vault(self.store, self.mount, "")
+        return None
+
 
 def remote_of(store: Object, vaults: Mapping[str, KnownVault]) -> Remote:
     """Read the provider of a SecretStore or ClusterSecretStore."""

@@ -2,17 +2,20 @@
 What one entry of an ExternalSecret selects at its store, and under which keys it arrives.
 
 An entry of `data` names one property and one key; `dataFrom.extract` takes all keys of one remote
-secret; `dataFrom.find` takes whatever matches, which only the store can answer. A template makes
-the final keys out of any of them. Pure.
+secret; `dataFrom.find` takes every secret whose name matches, each whole and as one key: which ones
+those are is asked of the graph, and found there anew as secrets come and go. What it finds by tags
+only the store can answer. A template makes the final keys out of any of them. Pure.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from graph.fields import Object, entries, mapping, pairs, text
 from graph.model import AttributeValue
 
-_FIND = "Which secrets it finds by name or tag is known only to the store."
+_BY_TAGS = "Which secrets it finds by their tags is known only to the store."
+_NO_PATTERN = "It finds secrets by a pattern that is none."
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,8 @@ class Selection:
     """
     `remote` is the `remoteRef.key`; `problem` says why there is none.
 
-    `entry` is the entry of the object; `secret_key` is "" where all keys are taken.
+    `entry` is the entry of the object; `secret_key` is "" where all keys are taken. `pattern` is
+    what names below the path `remote` have to match where they are found.
     """
 
     entry: Object
@@ -29,6 +33,7 @@ class Selection:
     secret_key: str = ""
     renames: bool = False
     problem: str = ""
+    pattern: str = ""
     extra: dict[str, AttributeValue] = field(default_factory=dict)
 
     def edges(self, target: Object) -> Iterator[dict[str, AttributeValue]]:
@@ -69,7 +74,7 @@ def selections(spec: Object) -> Iterator[Selection]:
                 entry, text(remote, "key"), at_tail, renames=renames, extra=_extra(remote)
             )
         else:
-            yield Selection(entry, problem=_FIND)
+            yield _found(entry, renames=renames)
 
 
 def landing(secret_key: str, target: Object) -> tuple[str | None, ...]:
@@ -91,6 +96,20 @@ def landing(secret_key: str, target: Object) -> tuple[str | None, ...]:
     if elsewhere or not keys or not secret_key:
         keys.append(None)
     return tuple(dict.fromkeys(keys))
+
+
+def _found(entry: Object, *, renames: bool) -> Selection:
+    """Read `dataFrom.find`; a name goes before tags, as in the operator."""
+    pattern = text(entry, "find", "name", "regexp")
+    if not pattern:
+        return Selection(entry, problem=_BY_TAGS)
+    try:
+        re.compile(pattern)
+    except re.error:
+        return Selection(entry, problem=_NO_PATTERN)
+    unlike = text(entry, "find", "conversionStrategy") not in {"", "Default"}
+    path = text(entry, "find", "path").strip("/")
+    return Selection(entry, path, renames=renames or unlike, pattern=pattern)
 
 
 def _properties(named: str) -> tuple[str, ...]:

@@ -25,26 +25,24 @@ from graph.fields import (
     texts,
 )
 from graph.gathered import Gathered
-from graph.kubernetes.durations import seconds
 from graph.kubernetes.logins import login_references
 from graph.kubernetes.references import Reference
-from graph.kubernetes.remotes import KnownVault, Remote, login_role, remote_of
-from graph.kubernetes.selections import selections
+from graph.kubernetes.remotes import KnownVault, login_role, remote_of
+from graph.kubernetes.selections import Selection, selections
 from graph.kubernetes.selectors import selects
+from graph.kubernetes.sync_attributes import (
+    EXPANDED,
+    interval_of,
+    limits_of,
+    store_attributes,
+    sync_attributes,
+)
 from graph.kubernetes.uses import connect_use
-from graph.kubernetes.workloads import condition_met
 from graph.model import AttributeValue, EdgeKind, NodeKind
 from graph.owners import owner_said
 from graph.refs import Ref
 
 GROUP = "external-secrets.io"
-
-_HOUR = 3600
-# What is made in each selected namespace, and how the fields begin that say it.
-_EXPANDED = {
-    "ClusterExternalSecret": ("ExternalSecret", "externalSecret"),
-    "ClusterPushSecret": ("PushSecret", "pushSecret"),
-}
 
 _READS: dict[str, AttributeValue] = {
     "verb": "read",
@@ -71,22 +69,27 @@ class Syncs:
         self._expanded: list[Object] = []
         self._pushed: list[Object] = []
         self._stores: dict[tuple[str, str, str], Object] = {}
-        self._labels: dict[str, Mapping[str, str]] = {}
+        self._labels: dict[str, Mapping[str, str]] = {}  # of namespaces
+        self._secrets: dict[str, dict[str, Mapping[str, str]]] = {}  # their labels, by namespace
         self._untraced: dict[str, list[Ref]] = {}
         self._filled: dict[tuple[str, str], set[tuple[str, str, str]]] = {}  # Secret -> its stores
 
     def add(self, obj: Object) -> bool:
-        """Take one object; False where it is none of the operator's (a Namespace is looked at)."""
+        """Take one object; False where it is none of the operator's (labels are looked at)."""
         kind, name = text(obj, "kind"), name_of(obj)
-        if (kind, group_of(obj)) == ("Namespace", ""):
-            self._labels[name] = pairs(obj, "metadata", "labels")
+        if group_of(obj) == "" and kind in {"Namespace", "Secret"}:
+            labels = pairs(obj, "metadata", "labels")
+            if kind == "Namespace":
+                self._labels[name] = labels
+            elif labels and name:
+                self._secrets.setdefault(namespace_of(obj) or self._namespace, {})[name] = labels
             return False
         if group_of(obj) != GROUP or not name:
             return False
         home = namespace_of(obj) or self._namespace
         if kind == "ExternalSecret":
             self._external.setdefault((home, name), []).append(obj)
-        elif kind in _EXPANDED:
+        elif kind in EXPANDED:
             self._expanded.append(obj)
         elif kind == "PushSecret":
             self._pushed.append(obj)
@@ -100,6 +103,15 @@ class Syncs:
     def needs_namespaces(self) -> bool:
         """Say whether a ClusterExternalSecret or ClusterPushSecret waits for namespaces' labels."""
         return bool(self._expanded)
+
+    @property
+    def needs_secrets(self) -> bool:
+        """Say whether a PushSecret waits for labels of Secrets."""
+        pushed = [(one, "spec") for one in self._pushed]
+        pushed += [(one, "spec.pushSecretSpec") for one in self._expanded]
+        return any(
+            mapping(one, *path.split("."), "selector", "secret", "selector") for one, path in pushed
+        )
 
     def finish(self) -> None:
         """Add everything to the graph; to be called once."""
@@ -125,7 +137,7 @@ class Syncs:
     def _expand(self, obj: Object) -> Iterator[tuple[str, Object]]:
         """Make the objects that a cluster-wide one makes, one per namespace."""
         spec = mapping(obj, "spec")
-        single, prefix = _EXPANDED[text(obj, "kind")]
+        single, prefix = EXPANDED[text(obj, "kind")]
         ref = self._sync(obj, "")
         selectors = list(entries(spec, "namespaceSelectors"))
         if "namespaceSelector" in spec:
@@ -174,12 +186,15 @@ class Syncs:
             if selection.problem:
                 self._untraced.setdefault(selection.problem, []).append(ref)
                 continue
+            if selection.pattern:
+                self._find(selection, key, ref, head, spec)
+                continue
             tail = self._tail(key, selection.remote, ref)
             if tail:
                 store_ref = refs.k8s(self._gathered.cluster, key[1], key[0], key[2])
                 self._gathered.connect(store_ref, tail, EdgeKind.CAN_READ, **_READS)
             for attributes in selection.edges(target) if tail else ():
-                waits = 0 if "version" in attributes else _interval_of(spec)
+                waits = 0 if "version" in attributes else interval_of(spec)
                 self._gathered.connect(
                     tail or head,
                     head,
@@ -190,6 +205,36 @@ class Syncs:
                 )
         self._not_from_stores(ref, spec, namespace, head)
         return used
+
+    def _find(
+        self, selection: Selection, key: tuple[str, str, str], ref: Ref, head: Ref, spec: Object
+    ) -> None:
+        """Add the rule by which secrets are found: an edge from the place where they lie."""
+        store = self._stores.get(key)
+        place = remote_of(store, self._vaults).place(self._gathered.cluster) if store else None
+        if place is None:
+            what = f"What it finds in the {key[0]} “{key[2]}” is known only to that store."
+            self._untraced.setdefault(what, []).append(ref)
+            return
+        home, inside = place
+        self._gathered.refer(
+            home, NodeKind.STORE if home.startswith("vault:") else NodeKind.NAMESPACE
+        )
+        below = f"{selection.remote}/" if selection.remote else ""
+        renamed = selection.renames or bool(mapping(spec, "target", "template"))
+        self._gathered.connect(
+            home,
+            head,
+            EdgeKind.COPIES,
+            sync=ref,
+            key="",
+            from_key="",
+            find=selection.pattern,
+            inside=inside,
+            below=below,
+            refresh_interval=interval_of(spec),
+            **({"widen": True} if renamed else {}),
+        )
 
     def _not_from_stores(self, ref: Ref, spec: Object, namespace: str, head: Ref) -> None:
         """Add what generators make for an ExternalSecret, and Secrets that hold its template."""
@@ -203,7 +248,7 @@ class Syncs:
                     sync=ref,
                     key="",
                     from_key="",
-                    refresh_interval=_interval_of(spec),
+                    refresh_interval=interval_of(spec),
                 )
         for index, source in enumerate(entries(spec, "target", "template", "templateFrom")):
             if secret := text(source, "secret", "name"):
@@ -244,13 +289,10 @@ class Syncs:
     def _push_secret(self, obj: Object) -> None:
         namespace, spec = namespace_of(obj) or self._namespace, mapping(obj, "spec")
         ref = self._sync(obj, namespace)
-        name = text(spec, "selector", "secret", "name")
-        tail = self._generator(mapping(spec, "selector", "generatorRef"), namespace)
-        if name:
-            tail = self._gathered.refer_secret(namespace, name)
-        if tail is None:
-            self._untraced.setdefault("It pushes Secrets chosen by label.", []).append(ref)
-            return
+        tails = self._pushed_by(spec, namespace)
+        if not tails:
+            what = "It pushes Secrets chosen by label, and none with such labels could be read."
+            self._untraced.setdefault(what, []).append(ref)
         pushed = [
             (mapping(entry, "match", "remoteRef"), text(entry, "match", "secretKey"), False)
             for entry in entries(spec, "data")
@@ -259,8 +301,10 @@ class Syncs:
         for store in entries(spec, "secretStoreRefs"):
             for remote, key, widen in pushed:
                 head = self._tail(_store_key(store, namespace), text(remote, "remoteKey"), ref)
-                if head is not None:
-                    extra: dict[str, AttributeValue] = {"widen": True} if widen else {}
+                if head is None:
+                    continue
+                extra: dict[str, AttributeValue] = {"widen": True} if widen else {}
+                for tail in tails:
                     self._gathered.connect(
                         tail,
                         head,
@@ -268,16 +312,28 @@ class Syncs:
                         sync=ref,
                         key=text(remote, "property"),
                         from_key=key,
-                        refresh_interval=_interval_of(spec),
+                        refresh_interval=interval_of(spec),
                         **extra,
                     )
+
+    def _pushed_by(self, spec: Object, namespace: str) -> list[Ref]:
+        """Name what a PushSecret takes: a Secret, those with its labels, or what is generated."""
+        chosen = mapping(spec, "selector", "secret")
+        names = [text(chosen, "name")] if text(chosen, "name") else []
+        if selector := mapping(chosen, "selector"):
+            labelled = self._secrets.get(namespace, {})
+            names += sorted(name for name, labels in labelled.items() if selects(selector, labels))
+        if names:
+            return [self._gathered.refer_secret(namespace, name) for name in dict.fromkeys(names)]
+        generator = self._generator(mapping(spec, "selector", "generatorRef"), namespace)
+        return [] if generator is None else [generator]
 
     def _store(self, obj: Object, key: tuple[str, str, str], users: set[str]) -> None:
         """Add a store and the Secrets it logs in with: the ones with the largest blast radius."""
         kind, namespace, name = key
         remote = remote_of(obj, self._vaults)
         ref = refs.k8s(self._gathered.cluster, namespace, kind, name)
-        self._gathered.define(ref, NodeKind.STORE, **_store_attributes(remote), **_limits(obj))
+        self._gathered.define(ref, NodeKind.STORE, **store_attributes(remote), **limits_of(obj))
         self._gathered.place(ref, namespace)
         if role := login_role(obj, remote):
             self._gathered.refer(role, NodeKind.SUBJECT)
@@ -305,61 +361,10 @@ class Syncs:
     def _sync(self, obj: Object, namespace: str) -> Ref:
         kind = text(obj, "kind")
         ref = refs.k8s(self._gathered.cluster, namespace, kind, name_of(obj))
-        self._gathered.define(ref, NodeKind.SYNC, **_sync_attributes(obj))
+        self._gathered.define(ref, NodeKind.SYNC, **sync_attributes(obj))
         self._gathered.place(ref, namespace)
         self._gathered.own(ref, owner_said(obj))
         return ref
-
-
-def _interval_of(spec: Object) -> int:
-    """Seconds until a new value arrives by itself; 0: it does not."""
-    policy = text(spec, "refreshPolicy") or "Periodic"
-    if policy != "Periodic" or flag(spec, "target", "immutable"):
-        return 0
-    said = text(spec, "refreshInterval")
-    found = seconds(said) if said else _HOUR
-    return _HOUR if found is None else found
-
-
-def _sync_attributes(obj: Object) -> dict[str, AttributeValue]:
-    _, prefix = _EXPANDED.get(text(obj, "kind"), ("", ""))
-    spec = mapping(obj, "spec", f"{prefix}Spec") or mapping(obj, "spec")
-    store = mapping(spec, "secretStoreRef")
-    found: dict[str, AttributeValue] = {
-        "refresh_interval": _interval_of(spec),
-        "refresh_policy": text(spec, "refreshPolicy") or "Periodic",
-    }
-    if name := text(store, "name"):
-        found["store"] = f"{text(store, 'kind') or 'SecretStore'}/{name}"
-    if not text(obj, "kind").endswith("PushSecret"):
-        found["target"] = text(spec, "target", "name") or name_of(obj)
-        found["creation_policy"] = text(spec, "target", "creationPolicy") or "Owner"
-        found["deletion_policy"] = text(spec, "target", "deletionPolicy") or "Retain"
-        found["templated"] = bool(mapping(spec, "target", "template"))
-    if flag(spec, "target", "immutable"):
-        found["immutable"] = True
-    conditions = list(entries(obj, "status", "conditions"))
-    if conditions:
-        found["ready"] = any(
-            text(condition, "type") == "Ready" and condition_met(condition)
-            for condition in conditions
-        )
-    return found
-
-
-def _store_attributes(remote: Remote) -> dict[str, AttributeValue]:
-    found: dict[str, AttributeValue] = {"provider": remote.provider}
-    if remote.provider == "vault":
-        found |= {"server": remote.server, "vault": remote.store, "mount": remote.mount}
-    return found
-
-
-def _limits(store: Object) -> dict[str, AttributeValue]:
-    """Name the only namespaces that may use a ClusterSecretStore, where it lists them."""
-    conditions = list(entries(store, "spec", "conditions"))
-    named = {name for one in conditions for name in texts(one, "namespaces")}
-    open_ended = any({"namespaceSelector", "namespaceRegexes"} & one.keys() for one in conditions)
-    return {"namespaces": tuple(sorted(named))} if named and not open_ended else {}
 
 
 def _store_key(store: Object, namespace: str) -> tuple[str, str, str]:

@@ -4,18 +4,23 @@ Where a value comes from and where it went: a walk along `copies`, key by key.
 A place is a pair (secret, key); the key "" means every key of the secret. Each `copies` edge maps
 a key at its tail (`from_key`, "" = all) to a key at its head (`key`, "" = the same keys), so that
 a walk that started at one key never spills over to its neighbours; only where a template or a
-rewrite hides the key at the head (`widen`) it goes on with all of them. Who uses the copies is the
-business of `consumers`.
+rewrite hides the key at the head (`widen`) it goes on with all of them. A sync that finds secrets
+by name has one edge from the place where they lie: whichever secrets are there now are its tails.
+Who uses the copies is the business of `consumers`.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from graph.model import Attributes, AttributeValue, EdgeKind
-from graph.refs import Ref
+from graph.queries.rules import secrets_below
+from graph.refs import Ref, namespace_of, vault_store
 from graph.snapshot import Snapshot
 
 Place = tuple[Ref, str]
+_NO_KEY = re.compile(r"[^-._a-zA-Z0-9]")  # what External Secrets replaces in the key of a Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +55,7 @@ def spread(snapshot: Snapshot, places: Iterable[Place]) -> tuple[Reached, ...]:
     found = {place: Reached(*place) for place in places}
     queue = list(found.values())
     for at in queue:  # grows while it is walked: breadth first
-        if not snapshot.uses_from(at.secret, EdgeKind.COPIES):
-            continue
-        for head, attributes in sorted(snapshot.heads(at.secret, EdgeKind.COPIES), key=_order):
+        for head, attributes in sorted(_out_of(snapshot, at.secret), key=_order):
             key = _follow(at.key, attributes.get("from_key"), attributes.get("key"))
             if key is not None and attributes.get("widen"):
                 key = ""
@@ -102,11 +105,51 @@ def origins(snapshot: Snapshot, places: Iterable[Place]) -> tuple[Place, ...]:
 def _above(snapshot: Snapshot, place: Place) -> Iterator[Place]:
     if not snapshot.uses_into(place[0], EdgeKind.COPIES):
         return
-    for tail, attributes in sorted(snapshot.tails(place[0], EdgeKind.COPIES), key=_order):
+    for tail, attributes in sorted(_into(snapshot, place[0]), key=_order):
         at_head = "" if attributes.get("widen") else attributes.get("key")
         key = _follow(place[1], at_head, attributes.get("from_key"))
         if key is not None:
             yield tail, key
+
+
+def _out_of(snapshot: Snapshot, secret: Ref) -> Iterator[tuple[Ref, Attributes]]:
+    """Yield the copies of a secret: those of its own, and of syncs that find it by its name."""
+    yield from snapshot.heads(secret, EdgeKind.COPIES)
+    home = _home_of(secret)
+    if home is None or not snapshot.uses_from(home, EdgeKind.COPIES):
+        return
+    for head, attributes in snapshot.heads(home, EdgeKind.COPIES):
+        key = _found_as(secret, attributes)
+        if key is not None and head != secret:
+            yield head, {**attributes, "key": key}
+
+
+def _into(snapshot: Snapshot, secret: Ref) -> Iterator[tuple[Ref, Attributes]]:
+    for tail, attributes in snapshot.tails(secret, EdgeKind.COPIES):
+        if "find" not in attributes:
+            yield tail, attributes
+            continue
+        for found in secrets_below(snapshot, tail):
+            key = _found_as(found, attributes)
+            if key is not None and found != secret:
+                yield found, {**attributes, "key": key}
+
+
+def _found_as(secret: Ref, attributes: Attributes) -> str | None:
+    """Return the key under which a sync that finds secrets stores this one; None: it does not."""
+    pattern, inside = str(attributes.get("find") or ""), str(attributes.get("inside") or "")
+    if not pattern or not secret.startswith(inside):
+        return None
+    name = unquote(secret.removeprefix(inside))
+    if not name.startswith(str(attributes.get("below") or "")) or not re.search(pattern, name):
+        return None
+    return _NO_KEY.sub("_", name)
+
+
+def _home_of(secret: Ref) -> Ref | None:
+    if secret.startswith("vault://"):
+        return vault_store(unquote(secret.split("/", 3)[2]))
+    return namespace_of(secret)
 
 
 def _order(copied: tuple[Ref, Attributes]) -> tuple[str, ...]:

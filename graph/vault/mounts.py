@@ -118,7 +118,7 @@ class SecretReader:
             AccessDeniedError, UnavailableError: the mount could not be listed at all.
         """
         kv = KvMount(self._store, mount, client=lambda: self._connections.vault(self._store))
-        home = refs.vault(self._store, "-", f"Store/{self._store}")
+        home = refs.vault_store(self._store)
         part = "data" if self._fingerprinter else "subkeys"
         listing = _Refusals("Listing", stanza(f"{mount}/metadata/*", "read", "list"))
         metadata = _Refusals("The metadata", stanza(f"{mount}/metadata/*", "read", "list"))

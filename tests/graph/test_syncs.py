@@ -12,7 +12,10 @@ from graph.kubernetes.listing import known_vaults
 from graph.kubernetes.remotes import KnownVault, vault_path
 from graph.kubernetes.selections import landing
 from graph.kubernetes.syncs import Syncs
-from graph.model import Edge, EdgeKind, Observation
+from graph.model import Edge, EdgeKind, Node, NodeKind, Observation
+from graph.queries.copies import origins, spread
+from graph.refs import Ref, vault, vault_store
+from graph.snapshot import Snapshot
 
 VERSION = "external-secrets.io/v1"
 VAULTS = {"main": KnownVault(("https://vault.example.com",))}
@@ -82,10 +85,96 @@ def test_extract_with_rewrite_says_that_the_keys_are_others() -> None:
     assert copy(observed(store(), external(dataFrom=[entry]))).attributes["widen"] is True
 
 
-def test_find_is_a_gap_because_only_the_store_knows() -> None:
-    found = observed(store(), external(dataFrom=[{"find": {"name": {"regexp": "pay.*"}}}]))
+def finds(pattern: str, **spec: Any) -> dict[str, Any]:
+    entry = {"find": {"name": {"regexp": pattern}, **spec.pop("find", {})}, **spec.pop("entry", {})}
+    return external(dataFrom=[entry], **spec)
+
+
+def with_vault(found: Observation, *paths: str) -> Snapshot:
+    """Add what a look at the vault sees: these secrets."""
+    home = Node(vault_store("main"), NodeKind.STORE)
+    secrets = [Node(vault("main", "kv", path), NodeKind.SECRET) for path in paths]
+    stored = [Edge(secret.ref, home.ref, EdgeKind.STORED_IN) for secret in secrets]
+    return Snapshot.of([*found.nodes, home, *secrets], [*found.edges, *stored])
+
+
+def test_what_is_found_by_name_is_whatever_lies_in_the_store_then() -> None:
+    found = observed(store(), finds("^pay/.*b$", find={"path": "pay"}))
+    assert not found.gaps
+    snapshot = with_vault(found, "pay/db", "pay/eu/web", "pay/api", "shop/db")
+    copies = {
+        path: [(one.secret, one.key) for one in spread(snapshot, [(vault("main", "kv", path), "")])]
+        for path in ("pay/db", "pay/eu/web", "pay/api", "shop/db")
+    }
+    head = "k8s://c/pay/Secret/db"
+    assert copies["pay/db"][1:] == [(head, "pay_db")]
+    assert copies["pay/eu/web"][1:] == [(head, "pay_eu_web")]
+    assert not copies["pay/api"][1:]
+    assert not copies["shop/db"][1:]
+    assert set(origins(snapshot, [(Ref(head), "")])) == {
+        ("vault://main/kv/pay/db", ""),
+        ("vault://main/kv/pay/eu/web", ""),
+    }
+    assert origins(snapshot, [(Ref(head), "pay_db")]) == (("vault://main/kv/pay/db", ""),)
+
+
+def test_what_is_found_and_then_renamed_may_be_any_key() -> None:
+    rewrite = [{"regexp": {"source": "pay_(.*)", "target": "$1"}}]
+    for spec in ({"entry": {"rewrite": rewrite}}, {"target": {"template": {"data": {"x": "y"}}}}):
+        snapshot = with_vault(observed(store(), finds("db", **spec)), "pay/db")
+        (_, copied) = spread(snapshot, [(Ref("vault://main/kv/pay/db"), "password")])
+        assert (copied.secret, copied.key) == ("k8s://c/pay/Secret/db", "")
+
+
+def test_secrets_are_found_in_another_namespace_of_the_cluster_too() -> None:
+    near = obj("SecretStore", "vault", {"provider": {"kubernetes": {"remoteNamespace": "ops"}}})
+    found = observed(near, finds("^db"))
+    gathered = Gathered("kubernetes/c", "c")
+    gathered.refer_secret("ops", "db-1")
+    gathered.refer_secret("ops", "web")
+    seen = gathered.observation()
+    snapshot = Snapshot.of([*found.nodes, *seen.nodes], [*found.edges, *seen.edges])
+    assert origins(snapshot, [(Ref("k8s://c/pay/Secret/db"), "")]) == (
+        ("k8s://c/ops/Secret/db-1", ""),
+    )
+    assert len(spread(snapshot, [(Ref("k8s://c/ops/Secret/web"), "")])) == 1
+
+
+@pytest.mark.parametrize(
+    ("found_by", "at"),
+    [
+        ({"tags": {"team": "pay"}}, store()),
+        ({"name": {"regexp": "pay["}}, store()),
+        ({"name": {"regexp": "pay"}}, store(server="https://elsewhere.example.com")),
+        ({"name": {"regexp": "pay"}}, obj("SecretStore", "vault", {"provider": {"ibm": {}}})),
+    ],
+)
+def test_what_only_the_store_can_find_is_a_gap(
+    found_by: dict[str, Any], at: dict[str, Any]
+) -> None:
+    found = observed(at, external(dataFrom=[{"find": found_by}]))
     assert not edges(found)
-    assert [gap.scope for gap in found.gaps] == ["k8s://c/pay/ExternalSecret/db"]
+    assert "k8s://c/pay/ExternalSecret/db" in [gap.scope for gap in found.gaps]
+
+
+def test_secrets_are_pushed_by_their_labels_where_those_are_known() -> None:
+    chosen = {"secret": {"selector": {"matchLabels": {"share": "yes"}}}}
+    match = {"match": {"secretKey": "k", "remoteRef": {"remoteKey": "out/x"}}}
+    push = obj(
+        "PushSecret",
+        "push",
+        {"selector": chosen, "secretStoreRefs": [{"name": "vault"}], "data": [match]},
+    )
+    secrets = [
+        {"kind": "Secret", "metadata": {"name": name, "namespace": "pay", "labels": {"share": say}}}
+        for name, say in (("a", "yes"), ("b", "no"), ("c", "yes"))
+    ]
+    found = observed(store(), push, *secrets)
+    assert {edge.tail for edge in edges(found)} == {"k8s://c/pay/Secret/a", "k8s://c/pay/Secret/c"}
+    assert not found.gaps
+    blind = observed(store(), push)
+    assert not edges(blind)
+    assert "labels" in blind.gaps[0].reason
 
 
 def test_the_target_may_have_another_name_or_be_no_secret_at_all() -> None:
