@@ -57,7 +57,8 @@ class KubernetesSettings(EndpointSettings):
     One cluster. Without `kubeconfig` the one of KUBECONFIG or ~/.kube/config is used.
 
     `mode` "references" needs no verb on secrets at all; "fingerprint" reads the secrets of
-    `namespaces` (empty: of all). `volume_sync_seconds` is how long its kubelets may take to bring
+    `namespaces` (empty: of all). `config_maps` reads ConfigMaps, for what refers to a Vault or a
+    Secret in them. `volume_sync_seconds` is how long its kubelets may take to bring
     a changed Secret into mounted files (`syncFrequency` plus the delay of their cache).
     """
 
@@ -66,6 +67,7 @@ class KubernetesSettings(EndpointSettings):
     in_cluster: bool = False
     mode: Literal["references", "fingerprint"] = "references"
     namespaces: tuple[str, ...] = ()
+    config_maps: bool = False
     volume_sync_seconds: float = Field(default=120.0, ge=0)
     environment: str = ""
 

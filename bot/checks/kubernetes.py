@@ -7,7 +7,7 @@ Source of the permission question: SelfSubjectAccessReview, authorization.k8s.io
 from collections.abc import Iterator
 
 from bot.checks.finding import Checked, Outcome, failed
-from graph.connections import Connections, KubernetesApi
+from graph.connections import Connections, KubernetesApi, KubernetesSettings
 from graph.errors import LocksmithError
 
 _REFERENCES = (
@@ -55,16 +55,21 @@ def check_kubernetes(name: str, connections: Connections) -> Iterator[Checked]:
             if (group, plural) in served:
                 yield _may(api, connection, "list", group, plural, essential=True)
                 yield _may(api, connection, "watch", group, plural, essential=False)
-        if settings.mode == "fingerprint":
-            for namespace in settings.namespaces or ("",):
-                yield _may(
-                    api, connection, "list", "", "secrets", namespace=namespace, essential=True
-                )
+        for plural, namespace in _chosen(settings):
+            yield _may(api, connection, "list", "", plural, namespace=namespace, essential=True)
         for group, plural in _ACTING:
             if (group, plural) in served:
                 yield _may(api, connection, "patch", group, plural, essential=False)
     except LocksmithError as error:
         yield failed(connection, "permissions", error)
+
+
+def _chosen(settings: KubernetesSettings) -> Iterator[tuple[str, str]]:
+    """Yield (plural, namespace) of what only some settings ask for."""
+    if settings.mode == "fingerprint":
+        yield from (("secrets", namespace) for namespace in settings.namespaces or ("",))
+    if settings.config_maps:
+        yield "configmaps", ""
 
 
 def _may(

@@ -5,7 +5,8 @@ Example: `custom_resources/prod` gives `k8s://prod/payments/Certificate/web` -co
 `k8s://prod/payments/Secret/web-tls`. Which kinds there are, and which of their fields name a
 Secret, is said by the members of `graph/kubernetes/tools/` and by `graph.references` of the
 configuration; with `graph.infer` kinds that nobody described are read too, and what looks like a
-reference is marked so. A kind that the cluster does not serve gives nothing, and no gap.
+reference is marked so. A kind that the cluster does not serve gives nothing, and no gap. ConfigMaps
+are read only where the settings of the cluster say `config_maps: true`: they may be many.
 Source: the API references named in the tools.
 """
 
@@ -36,7 +37,14 @@ class CustomResourcesCollector(Collector):
     """Reads the kinds of every tool, of every configured cluster."""
 
     name: ClassVar[str] = "custom_resources"
-    permissions: ClassVar[tuple[Permission, ...]] = tuple(_permissions())
+    permissions: ClassVar[tuple[Permission, ...]] = (
+        *_permissions(),
+        Permission(
+            "kubernetes",
+            'apiGroups: [""], resources: ["configmaps"], verbs: ["list", "watch"] (config_maps)',
+            "To follow references of Vault Agent, Bank-Vaults and Argo CD in ConfigMaps.",
+        ),
+    )
 
     def sources(self, context: CollectContext) -> tuple[str, ...]:
         return tuple(f"{self.name}/{cluster}" for cluster in context.connections.cluster_names)
@@ -60,6 +68,9 @@ class CustomResourcesCollector(Collector):
             }
         for group, plural in sorted(wanted):
             for obj in listing.objects(plural, group):
+                tools.add(obj)
+        if context.connections.cluster_settings(cluster).config_maps:
+            for obj in listing.objects("configmaps", ""):
                 tools.add(obj)
         listing.finish()
         tools.finish()

@@ -47,14 +47,15 @@ def test_each_manifest_is_of_objects_with_a_kind_and_a_name(path: Any) -> None:
         assert item["metadata"]["name"]
 
 
-def declared(*, values: bool) -> dict[str, set[tuple[str, str]]]:
-    """Give what collectors say that they need, by verb; `values`: of mode fingerprint alone."""
+def declared(setting: str) -> dict[str, set[tuple[str, str]]]:
+    """Give what collectors say that they need, by verb; "" is what no setting asks for."""
     found: dict[str, set[tuple[str, str]]] = {}
     for collector in discover(Collector, "graph.collectors").values():  # type: ignore[type-abstract]
         for permission in collector.permissions:
-            if permission.where != "kubernetes" or values != ("fingerprint" in permission.rule):
+            rule, _, only = permission.rule.partition(" (")
+            if permission.where != "kubernetes" or only.rstrip(")") != setting:
                 continue
-            said = re.findall(r"\[([^\]]*)\]", permission.rule)
+            said = re.findall(r"\[([^\]]*)\]", rule)
             groups, resources, verbs = ([w.strip(" \"'") for w in one.split(",")] for one in said)
             for verb in verbs:
                 found.setdefault(verb, set()).update((groups[0], one) for one in resources)
@@ -62,12 +63,15 @@ def declared(*, values: bool) -> dict[str, set[tuple[str, str]]]:
 
 
 @pytest.mark.parametrize(
-    ("role", "values"), [("locksmith-references", False), ("locksmith-fingerprint", True)]
+    ("role", "setting"),
+    [
+        ("locksmith-references", ""),
+        ("locksmith-fingerprint", "fingerprint mode"),
+        ("locksmith-config-maps", "config_maps"),
+    ],
 )
-def test_each_mode_grants_what_collectors_declare_and_nothing_else(
-    role: str, *, values: bool
-) -> None:
-    needed = declared(values=values)
+def test_each_mode_grants_what_collectors_declare_and_nothing_else(role: str, setting: str) -> None:
+    needed = declared(setting)
     assert needed
     for verb, resources in needed.items():
         assert pairs(role, verb) == resources

@@ -295,6 +295,16 @@ def external_secrets_rows() -> Iterator[tuple[str, str, str, tuple[Obj, ...]]]:
             external(dataFrom=[{"extract": {"key": "pay/db"}}], **target),
         ),
     )
+    near = {"provider": {"kubernetes": {"remoteNamespace": "ops"}}}
+    yield (
+        "ExternalSecret",
+        "spec.dataFrom[*].find.name.regexp",
+        "copies",
+        (
+            thing("SecretStore", ES, "s", spec=near),
+            external(dataFrom=[{"find": {"name": {"regexp": "^db"}}}], **target),
+        ),
+    )
     generator = {"sourceRef": {"generatorRef": {"kind": "Password", "name": "p"}}}
     yield (
         "ExternalSecret",
@@ -334,6 +344,18 @@ def external_secrets_rows() -> Iterator[tuple[str, str, str, tuple[Obj, ...]]]:
         "spec.selector.secret.name",
         "copies",
         (STORE, thing("PushSecret", ES, spec=pushed)),
+    )
+    labels = {"share": "yes"}
+    by_label = {"selector": {"secret": {"selector": {"matchLabels": labels}}}}
+    yield (
+        "PushSecret",
+        "spec.selector.secret.selector",
+        "copies",
+        (
+            STORE,
+            thing("PushSecret", ES, spec=pushed | by_label),
+            thing("Secret", "v1", MARKER, metadata={"labels": labels}),
+        ),
     )
     selected = {"selector": {"generatorRef": {"kind": "Password", "name": MARKER}}}
     yield (

@@ -36,6 +36,10 @@ def csi_pod(driver: str, **attributes: str) -> tuple[Obj, ...]:
 
 
 AGENT = "vault.hashicorp.com/"
+AGENT_SETTINGS = f"""
+vault {{ address = "https://vault.example.com" }}
+template {{ contents = "{{{{ with secret \\"kv/data/{MARKER}\\" }}}}x{{{{ end }}}}" }}
+"""
 BANK = "vault.security.banzaicloud.io/"
 SPC = "SecretProviderClass"
 EXAMPLES: dict[tuple[str, str], tuple[Obj, ...]] = {
@@ -96,6 +100,12 @@ EXAMPLES: dict[tuple[str, str], tuple[Obj, ...]] = {
     ),
     ("any pod", "annotation agent-extra-secret"): annotated(
         **{f"{AGENT}agent-inject": "true", f"{AGENT}agent-extra-secret": MARKER}
+    ),
+    ("any pod", "annotation agent-configmap"): annotated(
+        **{f"{AGENT}agent-inject": "true", f"{AGENT}agent-configmap": MARKER}
+    ),
+    ("ConfigMap", "data (templates in config.hcl of an agent)"): (
+        thing("ConfigMap", "v1", "agent", data={"config.hcl": AGENT_SETTINGS}),
     ),
     ("any pod", "containers[*].env[*].value (vault:…)"): in_template(
         {

@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from graph.collector import CollectContext
 from graph.collectors.custom_resources import CustomResourcesCollector
 from graph.collectors.kubernetes import KubernetesCollector
-from graph.connections import Connections, KubernetesSettings
+from graph.connections import Connections, KubernetesSettings, VaultSettings
 from graph.kubernetes.toolbox import Declared
 from graph.kubernetes_api import KubernetesApi
 from graph.model import EdgeKind, Observation
+from graph.queries.consumers import consumers
+from graph.refs import Ref
+from graph.snapshot import Snapshot
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
@@ -135,3 +139,37 @@ def test_a_secret_that_does_not_exist_is_missing_where_secrets_may_be_read(
     }
     assert missing["there"] is None
     assert missing["gone"] is True
+
+
+@pytest.mark.cluster
+def test_the_settings_of_a_vault_agent_are_followed_where_config_maps_are_read(
+    admin: KubernetesApi, namespace: str, real_cluster: Path
+) -> None:
+    template = 'template { contents = "{{ with secret \\"kv/data/pay/db\\" }}x{{ end }}" }'
+    config_map = {"metadata": {"name": "agent"}, "data": {"config.hcl": template}}
+    admin.post(f"/api/v1/namespaces/{namespace}/configmaps", config_map)
+    asked = {"agent-inject": "true", "agent-configmap": "agent"}
+    annotations = {f"vault.hashicorp.com/{name}": value for name, value in asked.items()}
+    pod = {
+        "metadata": {"labels": {"app": "x"}, "annotations": annotations},
+        "spec": {"containers": [{"name": "c", "image": "simulated"}]},
+    }
+    body = {"selector": {"matchLabels": {"app": "x"}}, "replicas": 0, "template": pod}
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    admin.post(path, {"metadata": {"name": "x"}, "spec": body})
+
+    def users(*, config_maps: bool) -> list[str]:
+        settings = KubernetesSettings(kubeconfig=str(real_cluster), config_maps=config_maps)
+        vaults = {"main": VaultSettings(address="https://vault.example.com", token=SecretStr("x"))}
+        connections = Connections(vaults, {"c": settings}, {})
+        context = CollectContext(connections, None)
+        (workloads,) = KubernetesCollector().collect("kubernetes/c", context)
+        found = look(context)
+        connections.close()
+        snapshot = Snapshot.of([*workloads.nodes, *found.nodes], [*workloads.edges, *found.edges])
+        return [
+            one.workload for one in consumers(snapshot, Ref("vault://main/kv/pay/db")).consumers
+        ]
+
+    assert users(config_maps=True) == [f"k8s://c/{namespace}/Deployment/x"]
+    assert users(config_maps=False) == []
