@@ -15,7 +15,17 @@ import structlog
 from bot.inbox import Entry, Inbox
 from bot.slack.payloads import Asked, asked
 from bot.slack.views.answers import problem_answer
-from bot.work import approvals, hooks, house, listening, questions, reports, runs, watching
+from bot.work import (
+    approvals,
+    emergencies,
+    hooks,
+    house,
+    listening,
+    questions,
+    reports,
+    runs,
+    watching,
+)
 from bot.work.room import Room, answer
 from graph.errors import LocksmithError, UnavailableError, raised_at
 
@@ -55,6 +65,10 @@ ERRANDS: Mapping[tuple[str, str], Errand] = {
     ("action", "step_skip"): runs.open_skip,
     ("action", "step_confirm"): runs.open_confirm,
     ("action", "run_undo"): runs.undo,
+    ("action", "glass_open"): emergencies.open_break,
+    ("action", "glass_review_open"): emergencies.open_review,
+    ("view", "glass_break"): emergencies.run_alone,
+    ("view", "glass_review"): emergencies.review,
     ("action", "incident_close"): runs.close,
     ("action", "incident_dismiss"): runs.open_dismissal,
     ("hook", "delivery"): hooks.on_delivery,

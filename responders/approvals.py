@@ -9,6 +9,7 @@ quorum is refused when approval is asked for, not when it expires.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -33,6 +34,16 @@ class ApprovalPolicy(BaseModel):
     exclude_reporter: bool = True
     exclude_author: bool = True
     expiry_minutes: int = Field(default=480, ge=1)
+    escalate_minutes: int = Field(default=60, ge=0)  # 0: nobody is called before it expires
+    break_glass: tuple[str, ...] = ()  # who may run a plan alone, with a reason; empty: nobody
+
+    def expires_at(self, asked_at: datetime) -> datetime:
+        return asked_at + timedelta(minutes=self.expiry_minutes)
+
+    def escalates_at(self, asked_at: datetime) -> datetime | None:
+        """Say when somebody is called who may not have seen the request; None: nobody is."""
+        minutes = self.escalate_minutes
+        return asked_at + timedelta(minutes=minutes) if minutes else None
 
 
 @dataclass(frozen=True, slots=True)

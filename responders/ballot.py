@@ -21,6 +21,7 @@ from responders.approvals import Electorate, decide, fold
 from responders.incident import ApprovalRequest, ApprovalState, IncidentState, Person, Vote
 from responders.ledger import Ledger, Transaction
 from responders.reading import request_of, votes_of
+from responders.summons import summon, take_back
 from responders.tables import ApprovalRequestRow, IncidentRow, PlanRow, VoteRow
 
 
@@ -60,6 +61,7 @@ class Ballot:
         electorate: Electorate,
         needed: int,
         expires_at: datetime,
+        escalates_at: datetime | None = None,
     ) -> str:
         """
         Open a request for the plan that counts now; one that is pending already is returned.
@@ -95,6 +97,8 @@ class Ballot:
                 )
             )
             transaction.incident(incident_id).state = IncidentState.WAITING
+            if escalates_at is not None and escalates_at < expires_at:
+                summon(transaction, incident_id, _waits(plan.hash), at=escalates_at)
             transaction.log(
                 incident_id,
                 "asked",
@@ -187,6 +191,8 @@ class Ballot:
                     f"Nobody decided on plan {row.plan_hash[:8]} in time; nothing was changed.",
                     facts={"request": row.id},
                 )
+                take_back(transaction.session, row.incident_id, _waits(row.plan_hash))
+                summon(transaction, row.incident_id, f"nobody approved {row.plan_hash[:8]} in time")
 
 
 def void_requests(transaction: Transaction, incident_id: str, why: str) -> None:
@@ -204,6 +210,11 @@ def void_requests(transaction: Transaction, incident_id: str, why: str) -> None:
             f"The approval asked for plan {row.plan_hash[:8]} is void: {why}.",
             facts={"request": row.id},
         )
+        take_back(transaction.session, incident_id, _waits(row.plan_hash))
+
+
+def _waits(plan_hash: str) -> str:
+    return f"the approval of {plan_hash[:8]} waits"
 
 
 def _decide(
@@ -233,6 +244,7 @@ def _decide(
             do_now="Look at the plan as it is now and ask for approval again.",
         )
     transaction.session.expire(row)
+    take_back(transaction.session, incident.id, _waits(row.plan_hash))
     plan = transaction.session.get_one(PlanRow, row.plan_id)
     if state is ApprovalState.APPROVED:
         incident.state = IncidentState.RUNNING

@@ -7,7 +7,7 @@ records write; the engine carries out. It talks to no store and no cluster.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
@@ -15,6 +15,7 @@ from graph.errors import LocksmithError, NotFoundError, RefusedError
 from graph.repository import GraphRepository
 from responders.approvals import ApprovalPolicy, Electorate, Resolve
 from responders.ballot import Asked
+from responders.breaking_glass import BreakingGlass, require_review
 from responders.closing import close_if_proven
 from responders.drafting import Drafting
 from responders.engine import RunEngine
@@ -70,6 +71,7 @@ class IncidentDesk:
         self._rules = rules
         self.places = Places(records.ledger, rules, page=engine.page)
         self._now = now
+        self.glass = BreakingGlass(records, self._drafting, self._standing, engine)
 
     def report(self, report: LeakReport, also: Sequence[LeakReport] = ()) -> Opened:
         """
@@ -152,7 +154,8 @@ class IncidentDesk:
             plan_hash=plan.hash,
             electorate=may,
             needed=self._policy.quorum,
-            expires_at=self._now() + timedelta(minutes=self._policy.expiry_minutes),
+            expires_at=self._policy.expires_at(self._now()),
+            escalates_at=self._policy.escalates_at(self._now()),
         )
         return self._records.ballot.find(request_id).request
 
@@ -280,6 +283,7 @@ class IncidentDesk:
                 means="The incident stays open.",
                 do_now=f"Bring the proof, or have {self._standing.decider(case).who} waive it.",
             )
+        require_review(case)
         self._standing.decider(case).permit(person, "waive what is not proven")
         sentence = f"Closed by {_name(person)} without full proof: {waiver}"
         self._end(case, person, sentence, waiver=waiver, missing=missing)
@@ -289,6 +293,7 @@ class IncidentDesk:
         case = self.case(incident_id)
         self._standing.decider(case).permit(person, "call it a false alarm")
         _require_reason(reason, "call it a false alarm")
+        require_review(case)
         sentence = f"False alarm, says {_name(person)}: {reason}"
         self._end(case, person, sentence, state=IncidentState.FALSE_ALARM)
 

@@ -99,6 +99,7 @@ class RunEngine:
         self._undo_plan = _workflow("locksmith.undo", self._undo_plan_workflow)
         self._page = _workflow("locksmith.page", self._page_workflow)
         self._resolve = _workflow("locksmith.resolve", self._resolve_workflow)
+        self._summon = _workflow("locksmith.summon", self._summon_workflow)
         DBOS.launch()
         self._launched = True
         self._housekeeper.start()
@@ -143,12 +144,13 @@ class RunEngine:
         if closed_at is not None:
             self._start_once(f"resolve:{incident_id}:{int(closed_at.timestamp())}", incident_id)
 
-    def _start_once(self, workflow_id: str, incident_id: str) -> None:
+    def _start_once(self, workflow_id: str, subject: str) -> None:
         if not self._launched or workflow_id in self._begun:
             return
-        workflow = self._page if workflow_id.startswith("page:") else self._resolve
+        kind = workflow_id.partition(":")[0]
+        workflow = {"page": self._page, "resolve": self._resolve, "summon": self._summon}[kind]
         with SetWorkflowID(workflow_id):
-            DBOS.start_workflow(workflow, incident_id)
+            DBOS.start_workflow(workflow, subject)
         self._begun.add(workflow_id)
 
     def _run_plan_workflow(self, plan_id: str) -> str:
@@ -178,6 +180,11 @@ class RunEngine:
     def _resolve_workflow(self, incident_id: str) -> str:
         DBOS.run_step({"name": "resolve"}, self._call_off, incident_id)
         return "called off"
+
+    def _summon_workflow(self, subject: str) -> str:
+        incident_id, _, topic = subject.partition(" ")
+        DBOS.run_step({"name": "summon"}, self._call, incident_id, topic)
+        return "called"
 
     def _finish(self, run: Run) -> bool:
         self._passing("finish")
@@ -212,6 +219,10 @@ class RunEngine:
     def _call_off(self, incident_id: str) -> None:
         self._switchboard.resolve(self._records.case(incident_id))
 
+    def _call(self, incident_id: str, topic: str) -> None:
+        self._switchboard.page(self._records.case(incident_id), f"{self._default_owner} ({topic})")
+        self._records.summons.made(incident_id, topic)
+
     def _keep_house(self) -> None:
         while not self._leaving.is_set():
             try:
@@ -227,6 +238,8 @@ class RunEngine:
             self._next_beat = self._now() + timedelta(seconds=self.settings.lease_seconds / 3)
         self._take_over()
         self._records.ballot.expire_due()
+        for incident_id, topic in self._records.summons.due():
+            self._start_once(f"summon:{incident_id}:{topic}", f"{incident_id} {topic}")
         for run in self._journal.running():
             self._reconcile(run)
         for incident_id, state, reported_at in self._records.still_open():

@@ -53,7 +53,17 @@ def gate(case: Case) -> Gate:
     found = evidence(case)
     proofs = (*found.steps, *found.copies, *found.consumers, found.old_value)
     missing = tuple(f"{proof.subject}: {proof.sentence}" for proof in proofs if not proof.proven)
+    missing = (*unreviewed(case), *missing)
     return Gate(not missing, missing)
+
+
+def unreviewed(case: Case) -> tuple[str, ...]:
+    """Say that a break-glass run waits for its review; no waiver stands in for it."""
+    emergency = case.emergency
+    if emergency is None or emergency.reviewer is not None:
+        return ()
+    who = emergency.person.name or emergency.person.identity
+    return (f"the break-glass run of {who}: nobody else has reviewed it",)
 
 
 def evidence(case: Case) -> Evidence:

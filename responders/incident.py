@@ -250,6 +250,18 @@ class ApprovalRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Emergency:
+    """A plan that one person ran alone; `reviewer` None: nobody has reviewed it yet."""
+
+    person: Person
+    reason: str
+    at: datetime
+    plan_hash: str
+    reviewer: Person | None = None
+    finding: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PageState:
     """One owner's page: through which pager, taken or not, and what it said."""
 
@@ -297,4 +309,5 @@ class Case:
     timeline: tuple[TimelineEntry, ...]
     next_action: str  # what must happen now, and who must do it
     revision: int  # grows with each change: the publisher republishes when it lags behind
+    emergency: Emergency | None = None  # the newest break-glass run
     identity_facts: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)

@@ -6,12 +6,27 @@ The same sentence heads the Slack card, `incident show` and `/leak status`.
 
 from collections.abc import Callable
 
-from responders.evidence import gate
+from responders.evidence import gate, unreviewed
 from responders.incident import ApprovalState, Case, IncidentState, StepProgress, StepState
 
 
 def next_action(case: Case, stopped_because: str) -> str:
     """Say it for `case`; its own `next_action` is not looked at."""
+    return _banner(case) + _next(case, stopped_because)
+
+
+def _banner(case: Case) -> str:
+    emergency = case.emergency
+    if emergency is None or not unreviewed(case):
+        return ""
+    who = emergency.person.name or emergency.person.identity
+    return (
+        f"BREAK-GLASS: {who} ran plan {emergency.plan_hash[:8]} alone, because "
+        f"“{emergency.reason}”. Another approver must review it. "
+    )
+
+
+def _next(case: Case, stopped_because: str) -> str:
     say: dict[IncidentState, Callable[[], str]] = {
         IncidentState.OPEN: lambda: stopped_because or "Locksmith makes the plan.",
         IncidentState.PLANNED: lambda: _planned(case),

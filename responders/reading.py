@@ -17,6 +17,7 @@ from responders.incident import (
     ApprovalState,
     Case,
     Clocks,
+    Emergency,
     IncidentState,
     PageState,
     Person,
@@ -32,6 +33,7 @@ from responders.next_action import next_action
 from responders.tables import (
     ApprovalRequestRow,
     AuditEventRow,
+    EmergencyRow,
     IncidentRow,
     PageRow,
     PlanRow,
@@ -85,6 +87,7 @@ def read_case(session: Session, incident_id: str) -> Case:
         timeline=_timeline(session, incident_id),
         next_action="",
         revision=row.revision,
+        emergency=_emergency(session, incident_id),
         identity_facts=codec.facts_from_json(row.identity_facts),
     )
     return replace(case, next_action=next_action(case, row.stopped_because))
@@ -146,6 +149,21 @@ def request_of(row: ApprovalRequestRow, votes: Sequence[Vote]) -> ApprovalReques
         needed=row.needed,
         approvers=tuple(row.approvers),
         votes=tuple(votes),
+    )
+
+
+def _emergency(session: Session, incident_id: str) -> Emergency | None:
+    query = select(EmergencyRow).where(EmergencyRow.incident_id == incident_id)
+    row = session.exec(query.order_by(col(EmergencyRow.at).desc())).first()
+    if row is None:
+        return None
+    return Emergency(
+        person=codec.person_from_json(row.person),
+        reason=row.reason,
+        at=row.at,
+        plan_hash=row.plan_hash,
+        reviewer=_person(row.reviewer),
+        finding=row.finding,
     )
 
 

@@ -21,6 +21,7 @@ from graph.queries.blast_radius import BlastRadius, to_json
 from responders import codec
 from responders.audit import AuditChain, AuditVerdict, Checkpoint
 from responders.ballot import Ballot, void_requests
+from responders.emergency import Emergencies
 from responders.escalation import ACKNOWLEDGED
 from responders.incident import (
     OPEN_STATES,
@@ -36,6 +37,7 @@ from responders.journal import Journal
 from responders.ledger import Ledger, Transaction
 from responders.opening import BY_PERSON, Opened, Opening, free_identities, open_or_join
 from responders.reading import find_id, read_case
+from responders.summons import Summons
 from responders.tables import (
     IncidentRow,
     PlanRow,
@@ -64,6 +66,8 @@ class IncidentRecords:
         self.ledger = Ledger(engine, audit, now=now)
         self.journal = Journal(self.ledger)
         self.ballot = Ballot(self.ledger)
+        self.summons = Summons(self.ledger)
+        self.emergencies = Emergencies(self.ledger)
 
     def on_change(self, listener: Callable[[str], None]) -> None:
         """Call `listener(incident_id)` after each committed change; it must be quick."""

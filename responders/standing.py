@@ -34,6 +34,14 @@ class Standing:
         """Return those who may help an approved plan along: all approvers."""
         return self._those_who_may(case, Involved(), owners_too=owners_too)
 
+    def breaker(self, case: Case) -> Electorate:
+        """Return those who may run a plan alone in an emergency; who leaked the value may not."""
+        policy = self._policy.model_copy(update={"approvers": self._policy.break_glass})
+        authors = _involved(case, None).authors
+        owners = dict.fromkeys(claim.owner for claim in case.blast_radius.owners)
+        involved = Involved(authors=authors)
+        return electorate(policy, self._resolve, owners=owners, involved=involved)
+
     def _those_who_may(
         self, case: Case, involved: Involved, *, owners_too: bool = False
     ) -> Electorate:

@@ -179,6 +179,33 @@ class PageDueRow(SQLModel, table=True):
     told: bool = False
 
 
+class SummonsRow(SQLModel, table=True):
+    """A call that is due at a moment, unless it is taken back before: see `summons.py`."""
+
+    __tablename__ = "summons"
+
+    incident_id: str = Field(primary_key=True, foreign_key="incident.id")
+    topic: str = Field(primary_key=True)
+    due_at: datetime = Field(sa_type=UtcDateTime, index=True)
+    made: bool = False
+
+
+class EmergencyRow(SQLModel, table=True):
+    """A plan that one person ran alone; `reviewer` is NULL until somebody else has reviewed it."""
+
+    __tablename__ = "emergency"
+
+    id: str = Field(primary_key=True)
+    incident_id: str = Field(index=True, foreign_key="incident.id")
+    plan_hash: str
+    person: dict[str, str] = Field(sa_type=JSON)
+    reason: str
+    at: datetime = Field(sa_type=UtcDateTime)
+    reviewer: dict[str, str] | None = Field(default=None, sa_type=JSON)
+    finding: str = ""
+    reviewed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
 class AuditEventRow(SQLModel, table=True):
     """A sealed entry; see `audit.py`. The application only ever inserts here."""
 

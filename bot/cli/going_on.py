@@ -92,6 +92,37 @@ def undo_command(context: typer.Context, incident: IncidentArgument, person: AsP
         follow(parts, incident_id)
 
 
+@app.command("break-glass")
+def break_glass_command(
+    context: typer.Context,
+    incident: IncidentArgument,
+    reason: Annotated[str, typer.Option("--reason", help="Why it cannot wait. Required.")],
+    person: AsPerson = "",
+) -> None:
+    """Run the plan alone, without approval, and follow it; on call is paged, a review follows."""
+    who = acting(person)
+    with response(context, launch=True) as parts:
+        incident_id = parts.desk.find_id(incident)
+        parts.desk.glass.run_alone(incident_id, who, reason)
+        follow(parts, incident_id)
+
+
+@incidents.command("review")
+def review_command(
+    context: typer.Context,
+    incident: IncidentArgument,
+    finding: Annotated[str, typer.Option("--finding", help="What you found. Required.")],
+    person: AsPerson = "",
+) -> None:
+    """Review a break-glass run of somebody else; before that the incident does not close."""
+    who = acting(person)
+    with response(context, launch=True) as parts:
+        incident_id = parts.desk.find_id(incident)
+        parts.desk.glass.review(incident_id, who, finding)
+        case = parts.desk.case(incident_id)
+        say(f"{incident_id} is {case.state}. {case.next_action}")
+
+
 @incidents.command("close")
 def close_command(
     context: typer.Context,

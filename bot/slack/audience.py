@@ -16,6 +16,7 @@ class Audience:
         self._people = people
         self._resolve = resolve
         self._standing = Standing(policy, resolve)
+        self.alone = bool(policy.break_glass)  # somebody may run a plan alone
 
     def approvers(self, case: Case) -> tuple[str, ...]:
         """Return everybody who may decide the open request; nobody if that cannot be resolved."""

@@ -48,6 +48,10 @@ class Audience(Protocol):
     def owners(self, case: Case) -> Sequence[str]:
         """Who owns what leaked."""
 
+    @property
+    def alone(self) -> bool:
+        """Whether break-glass is set up."""
+
 
 class Publisher:
     """
@@ -139,7 +143,9 @@ class Publisher:
         owners = () if told or case.state not in OPEN_STATES else self._audience.owners(case)
         closed = case.state is IncidentState.CLOSED
         line = self._checkpoint() if closed else ""
-        return around(case, approvers=approvers, owners=owners, checkpoint=line)
+        return around(
+            case, approvers=approvers, owners=owners, checkpoint=line, alone=self._audience.alone
+        )
 
     def _keep(
         self,

@@ -46,12 +46,21 @@ def root_card(case: Case) -> Wanted:
 
 
 def around(
-    case: Case, *, approvers: Sequence[str], owners: Sequence[str], checkpoint: str
+    case: Case,
+    *,
+    approvers: Sequence[str],
+    owners: Sequence[str],
+    checkpoint: str,
+    alone: bool = False,
 ) -> list[Wanted]:
-    """Name everything beside the card; `checkpoint` is the audit line, "" while it is open."""
+    """
+    Name everything beside the card; `checkpoint` is the audit line, "" while it is open.
+
+    `alone`: break-glass is set up.
+    """
     wanted = [Wanted(f"{case.id}/opened", opened_note(case), live=True)]
     wanted += [Wanted(f"{case.id}/owner/{user}", owner_notice(case), user=user) for user in owners]
-    wanted += _approval(case, approvers)
+    wanted += _approval(case, approvers, alone=alone)
     wanted += _progress(case)
     if case.state is IncidentState.STOPPED:
         step = broken_step(case)
@@ -66,12 +75,12 @@ def around(
     return wanted
 
 
-def _approval(case: Case, approvers: Sequence[str]) -> list[Wanted]:
+def _approval(case: Case, approvers: Sequence[str], *, alone: bool) -> list[Wanted]:
     request = case.approval
     if request is None:
         return []
     key = f"{case.id}/approval/{request.id}"
-    wanted = [Wanted(key, approval_card(case, request), live=True)]
+    wanted = [Wanted(key, approval_card(case, request, alone=alone), live=True)]
     direct = approval_card(case, request, direct=True)
     # While it is pending the list is of those who may; later only copies that exist are edited.
     users = approvers if request.state is ApprovalState.PENDING else ()

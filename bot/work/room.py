@@ -74,9 +74,18 @@ class Places(Protocol):
     ) -> None: ...
 
 
+class Glass(Protocol):
+    """Break-glass; raises LocksmithError."""
+
+    def run_alone(self, incident_id: str, person: Person, reason: str) -> object: ...
+    def review(self, incident_id: str, person: Person, finding: str) -> object: ...
+
+
 class Desk(Protocol):
     """The one core for Slack, the command line and the web. All raise LocksmithError."""
 
+    @property
+    def glass(self) -> Glass: ...
     def report(self, report: LeakReport, also: Sequence[LeakReport] = ()) -> Opened: ...
     def plan(
         self, incident_id: str, order: str | None = None, *, person: Person | None = None

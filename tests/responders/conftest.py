@@ -47,13 +47,19 @@ def running(make_room: Callable[..., Room]) -> Callable[..., Room]:
 
 @pytest.fixture
 def until() -> Callable[..., Case]:
-    """Poll a case until it is in one of the states."""
+    """Poll a case until it is in one of the states, and `where` holds."""
 
-    def wait(room: Room, incident_id: str, *states: IncidentState, seconds: float = 30) -> Case:
+    def wait(
+        room: Room,
+        incident_id: str,
+        *states: IncidentState,
+        seconds: float = 30,
+        where: Callable[[], bool] = lambda: True,
+    ) -> Case:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             case = room.desk.case(incident_id)
-            if case.state in states:
+            if case.state in states and where():
                 return case
             time.sleep(0.05)
         case = room.desk.case(incident_id)

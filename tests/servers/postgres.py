@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -40,14 +41,20 @@ def _not_root(folder: Path) -> list[str]:
     return ["setpriv", *ids]
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """The folder of the server's socket."""
-    binaries = _binaries()
-    if binaries is None:
-        pytest.skip("no PostgreSQL binaries (initdb) on this machine")
+def why_no_postgres() -> str:
+    """Say why no server can be started here; "" where one can."""
+    if _binaries() is None:
+        return "no PostgreSQL binaries (initdb) on this machine"
     if os.getuid() == 0 and not shutil.which("setpriv"):
-        pytest.skip("PostgreSQL must not run as root, and setpriv is not there to change the user")
+        return "PostgreSQL must not run as root, and setpriv is not there to change the user"
+    return ""
+
+
+@contextmanager
+def running_postgres() -> Iterator[str]:
+    """Run a server; the folder of its socket."""
+    binaries = _binaries()
+    assert binaries is not None
     folder = Path(tempfile.mkdtemp(prefix="locksmith-pg-"))
     prefix = _not_root(folder)
     data = folder / "data"
@@ -69,6 +76,15 @@ def postgres_server() -> Iterator[str]:
             server.wait(timeout=_START_SECONDS)
             shutil.rmtree(folder, ignore_errors=True)
     Path(log.name).unlink()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The folder of the server's socket."""
+    if why := why_no_postgres():
+        pytest.skip(why)
+    with running_postgres() as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -35,8 +35,14 @@ STATE_LINES = {
 }
 
 
-def approval_card(case: Case, request: ApprovalRequest, *, direct: bool = False) -> Message:
-    """Draw the request with its state; `direct`: the copy that an approver gets personally."""
+def approval_card(
+    case: Case, request: ApprovalRequest, *, direct: bool = False, alone: bool = False
+) -> Message:
+    """
+    Draw the request with its state; `direct`: the copy that an approver gets personally.
+
+    `alone`: break-glass is set up, so its button is there.
+    """
     plan = case.plan if case.plan and case.plan.hash == request.plan_hash else None
     order = ORDER_WORDS.get(plan.order, plan.order) if plan else "a plan that has changed"
     pending = request.state is ApprovalState.PENDING
@@ -54,7 +60,7 @@ def approval_card(case: Case, request: ApprovalRequest, *, direct: bool = False)
         ),
         _votes(request),
         section(_impact(case, plan)) if plan and pending else None,
-        actions("approval", *_buttons(case, request)) if pending else None,
+        actions("approval", *_buttons(case, request, alone=alone)) if pending else None,
         context(
             f"{reason}Plan {code(request.plan_hash[:8])} · "
             f"{'expires' if pending else 'asked until'} {when(request.expires_at)}. "
@@ -137,12 +143,15 @@ def deny_form(case: Case, request_id: str) -> Block:
     )
 
 
-def _buttons(case: Case, request: ApprovalRequest) -> tuple[Block, Block]:
+def _buttons(case: Case, request: ApprovalRequest, *, alone: bool) -> tuple[Block, ...]:
     value = request_value(case, request)
-    return (
+    buttons = [
         button("Review & approve", "approval_review", value, style="primary"),
         button("Deny", "approval_deny", value, style="danger"),
-    )
+    ]
+    if alone:
+        buttons.append(button("Break glass", "glass_open", case.id))
+    return tuple(buttons)
 
 
 def request_value(case: Case, request: ApprovalRequest) -> str:

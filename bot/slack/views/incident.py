@@ -47,6 +47,7 @@ from bot.slack.views.steps import (
     steps_text,
 )
 from bot.slack.views.text import code, counted, duration, joined, said, when
+from responders.evidence import unreviewed
 from responders.incident import OPEN_STATES, Case, IncidentState, StepProgress, StepState
 
 REASONS = 3
@@ -289,6 +290,16 @@ def _forecasts(case: Case) -> Block | None:
 
 def _buttons(case: Case) -> list[Block | None]:
     """Offer what can be done in this state; who may do it is decided when the button is pressed."""
+    return [*_state_buttons(case), _review_button(case)]
+
+
+def _review_button(case: Case) -> Block | None:
+    if not unreviewed(case) or case.state not in OPEN_STATES:
+        return None
+    return button("Review the break-glass run", "glass_review_open", case.id)
+
+
+def _state_buttons(case: Case) -> list[Block | None]:
     show = button("Blast radius", "blast_radius_show", case.id)
     match case.state:
         case IncidentState.OPEN | IncidentState.PLANNED:

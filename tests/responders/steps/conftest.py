@@ -1,16 +1,13 @@
 """A KV mount for each test, with a token that may do no more than the steps declare."""
 
 import secrets
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import hvac
-import psycopg
 import pytest
 
 from bot.sandbox.openbao import OpenBaoServer
-from tests.responders.steps.databases import Orders, Vault
+from tests.responders.steps.databases import Orders, Vault, ask_for_passwords
 from tests.responders.steps.parts import LISTING, POLICY, Store
 from tests.servers.postgres import postgres_server
 
@@ -36,18 +33,7 @@ def store(openbao: OpenBaoServer) -> Iterator[Store]:
 @pytest.fixture(scope="session")
 def asks_for_passwords(postgres_server: str) -> str:
     """Have everybody but the superuser log in with a password; returns the socket's folder."""
-    rules = Path(postgres_server) / "data" / "pg_hba.conf"
-    rules.write_text("local all postgres trust\nlocal all all scram-sha-256\n")
-    with psycopg.connect(host=postgres_server, user="postgres", autocommit=True) as connection:
-        connection.execute("CREATE ROLE nobody_yet LOGIN")
-        connection.execute("SELECT pg_reload_conf()")
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            try:
-                psycopg.connect(host=postgres_server, user="nobody_yet", dbname="postgres").close()
-            except psycopg.OperationalError:
-                break
-        connection.execute("DROP ROLE nobody_yet")
+    ask_for_passwords(postgres_server)
     return postgres_server
 
 

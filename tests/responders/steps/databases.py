@@ -2,9 +2,11 @@
 
 import re
 import secrets
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import hvac
@@ -16,6 +18,22 @@ from graph.plugins import discover
 from responders.step import AnyStep, Step
 
 STEPS = discover(Step, "responders.steps")
+
+
+def ask_for_passwords(folder: str) -> None:
+    """Have everybody but the superuser log in with a password; returns when it is so."""
+    rules = Path(folder) / "data" / "pg_hba.conf"
+    rules.write_text("local all postgres trust\nlocal all all scram-sha-256\n")
+    with psycopg.connect(host=folder, user="postgres", autocommit=True) as connection:
+        connection.execute("CREATE ROLE nobody_yet LOGIN")
+        connection.execute("SELECT pg_reload_conf()")
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                psycopg.connect(host=folder, user="nobody_yet", dbname="postgres").close()
+            except psycopg.OperationalError:
+                break
+        connection.execute("DROP ROLE nobody_yet")
 
 
 @dataclass
@@ -79,12 +97,15 @@ class Orders:
     def users(self) -> set[str]:
         return {row[0] for row in self.run("SELECT rolname::text FROM pg_roles")}
 
-    @contextmanager
-    def set_up(self) -> Iterator["Orders"]:
+    def create_admin(self) -> None:
         self.run(
             f"CREATE ROLE {self.admin} LOGIN CREATEROLE PASSWORD '{self.password}'"
             " IN ROLE pg_signal_backend, pg_read_all_stats"
         )
+
+    @contextmanager
+    def set_up(self) -> Iterator["Orders"]:
+        self.create_admin()
         try:
             yield self
         finally:

@@ -1,0 +1,74 @@
+"""
+Break-glass: the form of who runs a plan alone, and that of who reviews it afterwards.
+
+The banner on the card is the incident's next action; see `responders/next_action.py`.
+"""
+
+import orjson
+
+from bot.slack.views.blocks import Block, modal, section, text_input
+from bot.slack.views.text import code, said
+from responders.incident import Case
+
+
+def glass_form(case: Case) -> Block:
+    """Ask why the plan has to run without approval; the id is typed, because it runs at once."""
+    words = (
+        "*Nobody has approved this.* The plan runs at once, under your name. On call is paged, the "
+        "card says so, and another approver has to review it before the incident can close."
+    )
+    return modal(
+        "Break glass",
+        [
+            section(f"🚨 {words}"),
+            text_input(
+                "reason",
+                "Why can it not wait?",
+                hint="A sentence. It is kept in the record. Never write a secret here.",
+                multiline=True,
+                optional=False,
+                most=500,
+                least=10,
+            ),
+            text_input(
+                "confirmation",
+                f"Type {case.id} to confirm",
+                hint="It runs as soon as you send this.",
+                optional=False,
+                most=60,
+            ),
+        ],
+        callback_id="glass_break",
+        submit="Run it alone",
+        metadata=orjson.dumps({"incident": case.id, "confirm": case.id}).decode(),
+    )
+
+
+def review_form(case: Case) -> Block:
+    """Ask another approver what is to be said about a run that nobody had approved."""
+    emergency = case.emergency
+    words = "There is no break-glass run."
+    if emergency is not None:
+        name = said(emergency.person.name or emergency.person.identity, 100)
+        words = (
+            f"{name} ran plan {code(emergency.plan_hash[:8])} alone, because: "
+            f"“{said(emergency.reason, 500)}”. Without your review the incident stays open."
+        )
+    return modal(
+        "Review a break-glass run",
+        [
+            section(words),
+            text_input(
+                "reason",
+                "What did you find?",
+                hint="Was it right, and what is to be done about it? Kept under your name.",
+                multiline=True,
+                optional=False,
+                most=500,
+                least=3,
+            ),
+        ],
+        callback_id="glass_review",
+        submit="Reviewed",
+        metadata=orjson.dumps({"incident": case.id}).decode(),
+    )

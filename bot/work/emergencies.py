@@ -1,0 +1,43 @@
+"""Break-glass from Slack: who runs a plan alone, and who reviews it. The desk decides who may."""
+
+from bot.inbox import Entry
+from bot.slack.payloads import Asked, asked, form_values, metadata
+from bot.slack.views.answers import done_answer
+from bot.slack.views.emergency import glass_form, review_form
+from bot.slack.views.forms import REASON
+from bot.work.room import Room, answer
+from responders.incident import Person
+
+
+def open_break(entry: Entry, room: Room) -> None:
+    """Ask why it cannot wait."""
+    by, _ = _who(entry, room)
+    room.screen.open(by.trigger_id, glass_form(room.desk.case(by.value)))
+
+
+def run_alone(entry: Entry, room: Room) -> None:
+    by, person = _who(entry, room)
+    incident_id = metadata(entry.payload).get("incident", "")
+    room.desk.glass.run_alone(incident_id, person, form_values(entry.payload).get(REASON, ""))
+    words = "It runs, under your name alone. On call is paged; another approver reviews it."
+    answer(room, entry, by, done_answer(words))
+
+
+def open_review(entry: Entry, room: Room) -> None:
+    """Ask what was found."""
+    by, _ = _who(entry, room)
+    room.screen.open(by.trigger_id, review_form(room.desk.case(by.value)))
+
+
+def review(entry: Entry, room: Room) -> None:
+    by, person = _who(entry, room)
+    incident_id = metadata(entry.payload).get("incident", "")
+    room.desk.glass.review(incident_id, person, form_values(entry.payload).get(REASON, ""))
+    answer(room, entry, by, done_answer("Reviewed, under your name."))
+
+
+def _who(entry: Entry, room: Room) -> tuple[Asked, Person]:
+    by = asked(entry.payload)
+    person = room.people.may_act(by.user)
+    room.people.refuse_shared(by.channel)
+    return by, person

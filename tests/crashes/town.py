@@ -1,0 +1,86 @@
+"""
+The servers that a sweep works on, in a process of their own: OpenBao, PostgreSQL, issuers, cluster.
+
+So the process that forks at each point has no threads behind it. `running_town` says where they
+are; each worker has an issuer of its own, so that what one point creates is counted for it alone.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bot.sandbox.cluster import EmbeddedCluster
+from bot.sandbox.issuer import Paygate
+from bot.sandbox.openbao import OpenBaoServer
+from bot.sandbox.rollouts import Rollouts
+from bot.sandbox.sync_operator import SyncOperator
+from tests.responders.steps.databases import ask_for_passwords
+from tests.servers.postgres import running_postgres, why_no_postgres
+
+
+@dataclass(frozen=True)
+class Town:
+    """Where everything is; `postgres` is the folder of its socket, "" where there is none."""
+
+    openbao: str
+    root_token: str
+    audit_log: str
+    postgres: str
+    issuers: tuple[tuple[str, str], ...]  # address and admin token, one for each worker
+    kubeconfig: str
+
+
+@contextmanager
+def running_town(folder: Path, *, workers: int) -> Iterator[Town]:
+    told, tell = os.pipe()
+    stay, leave = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(told)
+        os.close(leave)
+        code = 1
+        try:
+            _serve(folder, workers, tell, stay)
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(tell)
+    os.close(stay)
+    with os.fdopen(told) as said:
+        text = said.read()
+    try:
+        if not text:
+            raise RuntimeError("the servers of the sweep did not start")
+        found = json.loads(text)
+        yield Town(**found | {"issuers": tuple(map(tuple, found["issuers"]))})
+    finally:
+        os.close(leave)
+        os.waitpid(child, 0)
+
+
+def _serve(folder: Path, workers: int, tell: int, stay: int) -> None:
+    """Start all, say where they are, stay until the other end of `stay` is closed."""
+    with ExitStack() as stack:
+        openbao = stack.enter_context(OpenBaoServer(folder))
+        socket = ""
+        if not why_no_postgres():
+            socket = stack.enter_context(running_postgres())
+            ask_for_passwords(socket)
+        issuers = [stack.enter_context(Paygate()) for _ in range(workers)]
+        cluster = stack.enter_context(EmbeddedCluster(folder))
+        stack.enter_context(Rollouts(cluster))
+        stack.enter_context(SyncOperator(cluster.kubeconfig))
+        town = Town(
+            openbao=openbao.address,
+            root_token=openbao.root_token,
+            audit_log=str(openbao.audit_log),
+            postgres=socket,
+            issuers=tuple((each.address, each.admin_token) for each in issuers),
+            kubeconfig=str(cluster.kubeconfig),
+        )
+        with os.fdopen(tell, "w") as out:
+            out.write(json.dumps(asdict(town)))
+        os.read(stay, 1)
