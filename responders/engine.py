@@ -35,7 +35,7 @@ from responders.switchboard import Switchboard
 _log = structlog.get_logger()
 
 # Grows only when the order of durable steps inside a workflow changes: DBOS resumes a workflow
-# only under the version that began it, and a run must survive an upgrade of ours.
+# only under the version that began it. Runs of another version are begun anew from our rows.
 WORKFLOWS_VERSION = "locksmith-workflows-1"
 
 _ENDED = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
@@ -62,7 +62,9 @@ class RunEngine:
         now: Callable[[], datetime],
         default_owner: str = "team:security",
         passing: Callable[[str], None] = _pass_by,
+        version: str = WORKFLOWS_VERSION,
     ) -> None:
+        self._version = version
         self.settings = settings
         self._records = records
         self._journal = records.journal
@@ -254,15 +256,23 @@ class RunEngine:
     def _take_over(self) -> None:
         for dead in self._leases.dead():
             pending = DBOS.list_workflows(status="PENDING", executor_id=dead, load_input=False)
+            ours = [run.workflow_id for run in pending if run.app_version == self._version]
+            others = [run.workflow_id for run in pending if run.app_version != self._version]
+            if ours:
+                DBOS.resume_workflows(ours)
+            if others:
+                DBOS.cancel_workflows(others)  # `_reconcile` begins these runs anew
             if pending:
-                DBOS.resume_workflows([found.workflow_id for found in pending])
-                _log.warning("runs.taken_over", of=dead, runs=len(pending))
+                _log.warning("runs.taken_over", of=dead, runs=len(pending), anew=len(others))
             self._leases.forget(dead)
 
     def _reconcile(self, run: Run) -> None:
         """Start what was approved but never started; stop what ended without saying why."""
         status = DBOS.get_workflow_status(run.workflow_id)
         if status is None:
+            self.start(run.plan_id)
+        elif status.status == "CANCELLED" and status.app_version != self._version:
+            self._journal.begin_again(run)
             self.start(run.plan_id)
         elif status.status in _ENDED:
             self._halt(run, "The run ended without a result; the log tells why. Retry it.")
@@ -271,7 +281,7 @@ class RunEngine:
         return DBOSConfig(
             name="locksmith",
             system_database_url=_system_database(self._database_url),
-            application_version=WORKFLOWS_VERSION,
+            application_version=self._version,
             executor_id=self._executor,
             serializer=DBOSPortableJSONSerializer(),
             enable_otlp=False,

@@ -230,6 +230,17 @@ class Journal:
             transaction.log(incident_id, kind, because, actor=actor)
             return True
 
+    def begin_again(self, run: Run) -> None:
+        """Give a running plan its next number, because its workflow is of an older version."""
+        with self.ledger.transaction() as transaction:
+            plan = transaction.session.get_one(PlanRow, run.plan_id)
+            incident = transaction.session.get_one(IncidentRow, run.incident_id)
+            if incident.state != IncidentState.RUNNING or plan.run != run.number:
+                return
+            plan.run = run.number + 1
+            words = "Goes on under a new version of Locksmith; what is done stays done."
+            transaction.log(run.incident_id, "upgraded", words)
+
     def resume(
         self,
         incident_id: str,

@@ -100,6 +100,8 @@ class Rotate(Step[RotateSettings]):
     name: ClassVar[str] = "vault_approle.rotate"
     permissions: ClassVar[tuple[Permission, ...]] = (
         _may("auth/MOUNT/role/ROLE/secret-id", "make a new secret-id", "update"),
+        _may("auth/MOUNT/role/ROLE/secret-id", "find one that a crash left behind", "list"),
+        _may("auth/MOUNT/role/ROLE/secret-id-accessor/destroy", "destroy that one", "update"),
         *_LOOK,
         READ_VERSIONS,
         READ_VALUES,
@@ -122,10 +124,18 @@ class Rotate(Step[RotateSettings]):
         role = _Role(settings.role, context)
         seen = secret.look()
         done = secret.written_under(seen, context.key, settings.field, context.fingerprinter)
+        doubt = ""
         if done is None:
             former = seen.mark_of(context.key)
-            if former is not None and former.issued_id:
+            if former is None:
+                secret.set_mark(Mark(context.key, seen.current))
+            elif former.issued_id:
                 role.destroy(former.issued_id)  # made by an earlier try, stored nowhere
+            elif not role.destroy_made(context):
+                doubt = (
+                    " An earlier try may have made one that nobody has: the bot may not list the"
+                    " secret-ids of the role, so a person looks."
+                )
             value, accessor = role.make(context)
             secret.set_mark(
                 Mark(
@@ -137,7 +147,7 @@ class Rotate(Step[RotateSettings]):
             )
             done = secret.write(settings.field, value, after=seen.current)
         return Receipt(
-            f"A new secret-id of {settings.role} is version {done} of {settings.secret}.",
+            f"A new secret-id of {settings.role} is version {done} of {settings.secret}.{doubt}",
             {"version": done, "secret": settings.secret, "field": settings.field},
         )
 
@@ -287,8 +297,7 @@ class _Role:
         Raises:
             NotFoundError: the answer holds none.
         """
-        mark = str(uuid5(NAMESPACE_URL, context.key))
-        body = {"metadata": orjson.dumps({_MARK: mark}).decode()}
+        body = {"metadata": orjson.dumps({_MARK: _mark_of(context)}).decode()}
         made = self.ask(
             "post", f"{self._path}/secret-id", f"make a secret-id of {self._said}", body
         )
@@ -304,12 +313,15 @@ class _Role:
         return self.ask("post", f"{self._path}/secret-id/lookup", doing, body)
 
     def lives(self, accessor: str) -> bool:
+        return bool(self._looked_up(accessor))
+
+    def _looked_up(self, accessor: str) -> dict[str, Any]:
         body = {"secret_id_accessor": accessor}
         doing = f"look up a secret-id of {self._said} by its accessor"
         try:
-            return bool(self.ask("post", f"{self._path}/secret-id-accessor/lookup", doing, body))
+            return self.ask("post", f"{self._path}/secret-id-accessor/lookup", doing, body)
         except NotFoundError:
-            return False
+            return {}
 
     def destroy(self, accessor: str) -> None:
         """Destroy one; the server fails on one that is gone, so it is looked up before."""
@@ -317,6 +329,15 @@ class _Role:
             body = {"secret_id_accessor": accessor}
             doing = f"destroy a secret-id of {self._said}"
             self.ask("post", f"{self._path}/secret-id-accessor/destroy", doing, body)
+
+    def destroy_made(self, context: StepContext) -> bool:
+        """Destroy what an earlier try of this step made; False where the bot may not list them."""
+        accessors = self.accessors()
+        for accessor in accessors or ():
+            metadata = self._looked_up(accessor).get("metadata")
+            if isinstance(metadata, dict) and metadata.get(_MARK) == _mark_of(context):
+                self.destroy(accessor)
+        return accessors is not None
 
     def accessors(self) -> tuple[str, ...] | None:
         """List all of the role's; None where the bot may not."""
@@ -346,6 +367,10 @@ class _Role:
             body = {"accessor": given["accessor"]}
             self.ask("post", "auth/token/revoke-accessor", "revoke the token of the trial", body)
         return True
+
+
+def _mark_of(context: StepContext) -> str:
+    return str(uuid5(NAMESPACE_URL, context.key))
 
 
 def _leaked(settings: LeakedSettings, context: StepContext) -> SecretValue:

@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.config import Config
-from bot.intake.intake import Seen
-from bot.wiring import ResponseParts, graph_parts, intake_of, response_parts
+from bot.intake.intake import Intake, Seen
+from bot.wiring import ResponseParts, graph_parts, response_parts
 from graph.collect import collect
+from graph.identify import identify
 from responders.incident import Case, IncidentState, Person, StepState
 from tests.crashes.places import Place
 from tests.crashes.points import Points
@@ -90,13 +91,24 @@ class _Company:
             pass
         if (seen := self._place.seen()) is not None:
             graph.repository.merge(seen, now=graph.now())
-        intake, now = intake_of(graph), datetime.now(UTC)
+        intake, now = self._intake(), datetime.now(UTC)
         circumstances = Seen(reporter=RITA, where="https://chat/1", reported_at=now)
         if self._place.named:
             reports = (intake.from_name(self._place.named, circumstances),)
         else:
             reports = intake.from_value(self._place.value, circumstances).reports
         self._desk.report(reports[0], reports[1:])
+
+    def _intake(self) -> Intake:
+        """Make one without detectors: that of a fork would load all its rules first."""
+        graph = self._parts.graph
+        return Intake(
+            fingerprinter=graph.fingerprinter,
+            index=graph.repository,
+            detect=lambda text: (),
+            identify=lambda value: identify(value, graph.connections),
+            clock=graph.now,
+        )
 
     def _act(self, case: Case) -> None:
         if case.state is IncidentState.PLANNED:

@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -38,10 +39,18 @@ class Outcome:
 
 
 Choose = Callable[[Sequence[str]], Sequence[str]]
+AFTER_THE_FIRST_CHANGE = "after the first change"  # its effect is there, its receipt is not
+_LOOKS = ("GET", "SELECT", "commit")
 
 
-def sweep(places: Sequence[type[Place]], folder: Path, choose: Choose) -> Iterator[Outcome]:
-    """Kill at each point that `choose` takes of a place's; yield what came of it."""
+def sweep(
+    places: Sequence[type[Place]], folder: Path, choose: Choose | None = None
+) -> Iterator[Outcome]:
+    """
+    Kill at each point that `choose` takes of a place's; yield what came of it.
+
+    Without `choose` each place is killed once, after the first change that it makes.
+    """
     with running_town(folder, workers=WORKERS) as town:
         usable = [place for place in places if town.postgres or not place.needs_postgres]
         _fork(lambda: _template(usable[0](town, town.issuers[0]), folder / "template"))
@@ -70,9 +79,12 @@ class _Work:
         self._folder = folder
         self._result = result
 
-    def all(self, places: Sequence[type[Place]], choose: Choose) -> None:
+    def all(self, places: Sequence[type[Place]], choose: Choose | None) -> None:
         self._result.touch()
         for kind in places:
+            if choose is None:
+                self._one(kind, AFTER_THE_FIRST_CHANGE)
+                continue
             listed = self._folder / f"{kind.__name__}.points"
             self._one(kind, "", listed)
             for point in choose(listed.read_text().splitlines()):
@@ -96,16 +108,25 @@ class _Work:
 
 
 def _first(place: Place, data: Path, point: str, listed: Path | None) -> None:
+    changed = threading.Event()
+
     def passing(at: str) -> None:
         if listed is not None:
             with listed.open("a") as out:
                 out.write(f"{at}\n")
-        if at == point:
+        if at == point or (point == AFTER_THE_FIRST_CHANGE and changed.is_set()):
             os.kill(os.getpid(), signal.SIGKILL)
+        if _is_change(at):
+            changed.set()
 
     points = Points(passing)
     points.watch()
     play(place, data, points=points)
+
+
+def _is_change(point: str) -> bool:
+    step, _, what = point.rpartition(":")
+    return step not in {"person", "engine"} and what.partition("#")[0] not in _LOOKS
 
 
 def _template(place: Place, folder: Path) -> None:

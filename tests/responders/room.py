@@ -25,7 +25,7 @@ from responders import tables  # noqa: F401 - registers the tables
 from responders.approvals import ApprovalPolicy, Member
 from responders.audit import AuditChain
 from responders.desk import IncidentDesk
-from responders.engine import RunEngine
+from responders.engine import WORKFLOWS_VERSION, RunEngine
 from responders.incident import LeakReport, Person
 from responders.limits import EngineSettings
 from responders.pager import Page, Pager, PageReceipt, PagerSettings
@@ -205,6 +205,7 @@ class Room:
     passing: Callable[[str], None] = lambda point: None
     playbooks: Sequence[str] = (PLAYBOOK, FALLBACK)
     url: str = ""
+    version: str = WORKFLOWS_VERSION
 
     def __post_init__(self) -> None:
         self.database = Database(self.url or f"sqlite:///{self.folder}/locksmith.db")
@@ -235,6 +236,7 @@ class Room:
             database_url=self.database.url,
             now=self.now,
             passing=self.passing,
+            version=self.version,
         )
         self.desk = IncidentDesk(
             self.records,

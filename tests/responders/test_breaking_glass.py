@@ -92,7 +92,7 @@ def test_it_reaches_no_further_than_the_allow_list_and_the_mode(
 ) -> None:
     for settings in (EngineSettings(), EngineSettings(mode=Mode.OBSERVE, allow=("*",))):
         room = make_room(policy=GLASS, members=MEMBERS, settings=settings)
-        with pytest.raises(RefusedError, match="allow-list|observe"):
+        with pytest.raises(RefusedError, match=r"allow-list|observe"):
             room.desk.glass.run_alone(opened(room), ANA, REASON)
 
 

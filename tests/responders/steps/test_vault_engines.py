@@ -181,6 +181,24 @@ def test_a_secret_id_that_could_not_be_stored_is_destroyed_by_the_next_try(
     assert approle.secret_ids() == 2
 
 
+def test_a_secret_id_whose_making_was_not_answered_is_found_and_destroyed(
+    approle: AppRole,
+) -> None:
+    made = f"{approle.role}/secret-id"
+
+    def lose_it(passed: Passed) -> tuple[int, bytes] | None:
+        if passed.method == "POST" and passed.path.endswith(made):
+            passed.forward()
+            return 502, b""
+        return None
+
+    with proxy(approle.vault.address, lose_it) as address, pytest.raises(UnavailableError):
+        vault_approle.Rotate().apply(approle.rotate(), approle.given(address))
+    assert approle.secret_ids() == 2
+    vault_approle.Rotate().apply(approle.rotate(), approle.given())
+    assert approle.secret_ids() == 2
+
+
 def test_what_the_store_only_claims_about_an_approle_is_refuted(approle: AppRole) -> None:
     token = approle.log_in(approle.leaked)
     with proxy(approle.vault.address, pretend("/destroy")) as address:
