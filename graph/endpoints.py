@@ -4,6 +4,7 @@ The settings of every store, cluster, account, issuer and database that Locksmit
 Only what they are and when they are complete; `graph/connections.py` makes clients of them.
 """
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, model_validator
@@ -123,6 +124,7 @@ class IssuerSettings(EndpointSettings):
 
     `revoke_by_id` takes back a token that was created and could not be stored, when only its id is
     known any more; without it such a token is named to the person who has to revoke it.
+    `id_pattern` finds the id in the token itself, where the issuer puts it there.
     """
 
     kind: Literal["http"] = "http"
@@ -134,6 +136,17 @@ class IssuerSettings(EndpointSettings):
     probe: HttpCall
     token_field: str = "token"  # noqa: S105 - the name of a field
     id_field: str = "id"
+    id_pattern: str = ""
+
+    @model_validator(mode="after")
+    def _finds_an_id(self) -> Self:
+        try:
+            groups = re.compile(self.id_pattern).groups
+        except re.error as error:
+            raise ValueError(f"`id_pattern` is no regular expression: {error}") from None
+        if self.id_pattern and groups != 1:
+            raise ValueError("`id_pattern` needs one group: what it holds is the id")
+        return self
 
 
 class PostgresSettings(EndpointSettings):

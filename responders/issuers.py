@@ -9,6 +9,7 @@ three-valued check of https://github.com/trufflesecurity/trufflehog (a status th
 life nor death is indeterminate).
 """
 
+import re
 from collections.abc import Mapping
 
 import httpx
@@ -62,6 +63,7 @@ class HttpIssuer:
     def revoke(self, token: SecretValue, identifier: str) -> bool:
         """Revoke by the value (or the id, if the call asks for it); False: unknown there."""
         call = self._settings.revoke
+        identifier = identifier or self._id_within(token)
         if not identifier and "{id}" in call.model_dump_json():
             raise RefusedError(
                 f"{self.name} revokes by id, and the id of this token is not known here.",
@@ -69,6 +71,11 @@ class HttpIssuer:
                 do_now="Revoke it in the issuer's console, then skip this step with that reason.",
             )
         return self._revoke(call, token, identifier)
+
+    def _id_within(self, token: SecretValue) -> str:
+        pattern = self._settings.id_pattern
+        found = re.search(pattern, token.reveal()) if pattern else None
+        return found[1] if found else ""
 
     def take_back(self, identifier: str, token: SecretValue | None = None) -> bool:
         """Revoke a token that could not be stored; True when it is gone."""

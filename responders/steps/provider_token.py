@@ -4,8 +4,7 @@ A token of a provider that everybody knows: revoked over its documented API, and
 Which call revokes, which one tries, and how the answers read, is data in `responders/providers/`:
 github, gitlab, slack, buildkite, npm, stripe, openai, sendgrid, huggingface. A provider takes the
 token itself, so the step fetches the leaked version from the store, in memory, when it runs. A
-token that lies in no store was never kept: a person hands it in (`locksmith revoke-value`) or
-revokes it by hand.
+token that lies in no store is kept nowhere: a person revokes it, as the playbook says.
 
 `revoke` may run twice: a token that is dead already counts as gone. `confirm_dead` is for providers
 without such a call: a person revokes, the provider proves it. Neither believes a "done": the old

@@ -44,6 +44,8 @@ class Providers(LoopbackServer):
         self._live: dict[str, bool] = {}
         self.calls: list[str] = []
 
+    admin = "sk-admin-of-the-stand-in"  # of OpenAI and SendGrid: may make and delete keys
+
     def make(self, kind: str) -> str:
         begin, length = _SHAPES[kind]
         token = begin + "".join(secrets.choice(_LETTERS) for _ in range(length))
@@ -124,7 +126,44 @@ class Providers(LoopbackServer):
             return Answer(HTTPStatus.METHOD_NOT_ALLOWED, {})
         return Answer(_OK, {}) if self.live(request.bearer) else Answer(_NO, {"error": "invalid"})
 
-    _npm = _stripe = _openai = _sendgrid = _huggingface = _only_probed
+    _npm = _stripe = _huggingface = _only_probed
+
+    def _openai(self, request: Request, call: str) -> Answer:
+        """A service account comes with its first key; keys are deleted by id, with 200."""
+        project = "/v1/organization/projects/proj_orders"
+        if project not in call:
+            return self._only_probed(request, call)
+        if request.bearer != self.admin:
+            return Answer(_NO, {"error": {"code": "invalid_api_key"}})
+        if call == f"POST {project}/service_accounts":
+            key = self.make("openai")
+            made = {"object": "organization.project.service_account.api_key", "value": key}
+            return Answer(_OK, {"id": "svc_1", "api_key": {**made, "id": f"key_{key[-8:]}"}})
+        return Answer(
+            _OK if self._delete(call.rpartition("/key_")[2]) else HTTPStatus.NOT_FOUND, {}
+        )
+
+    def _sendgrid(self, request: Request, call: str) -> Answer:
+        """201 with the key and its id, which stands in the key; 204 for a deletion."""
+        if "/v3/api_keys" not in call:
+            return self._only_probed(request, call)
+        if request.bearer != self.admin:
+            return Answer(HTTPStatus.FORBIDDEN, {"errors": [{"message": "access forbidden"}]})
+        if call == "POST /v3/api_keys":
+            identifier = "".join(secrets.choice(_LETTERS) for _ in range(22))
+            key = f"SG.{identifier}." + "".join(secrets.choice(_LETTERS) for _ in range(43))
+            with self._lock:
+                self._live[key] = True
+            made = {"api_key": key, "api_key_id": identifier, "name": "shop"}
+            return Answer(HTTPStatus.CREATED, made)
+        gone = self._delete(f".{call.rpartition('/')[2]}.")
+        return Answer(HTTPStatus.NO_CONTENT if gone else HTTPStatus.NOT_FOUND)
+
+    def _delete(self, part: str) -> bool:
+        with self._lock:
+            found = [key for key, live in self._live.items() if live and part in key]
+            self._live |= dict.fromkeys(found, False)
+        return bool(found)
 
 
 @pytest.fixture(scope="session")
