@@ -35,6 +35,7 @@ from graph.endpoints import (
     ProviderSettings,
     VaultSettings,
 )
+from graph.environments import EnvironmentRule
 from graph.errors import BadInputError
 from graph.kubernetes.toolbox import Declared
 from graph.validity import LiveChecks
@@ -217,6 +218,7 @@ class Config(Section):
     severity: tuple[SeverityRule, ...] = DEFAULT_RULES
     response: ResponseSettings = ResponseSettings()
     collect: CollectSettings = CollectSettings()
+    environments: tuple[EnvironmentRule, ...] = ()
     detection: LiveChecks = LiveChecks()
     graph: GraphSettings = GraphSettings()
     web: WebSettings = WebSettings()

@@ -191,6 +191,7 @@ def response_parts(graph: GraphParts, *, resolve: Resolve | None = None) -> Resp
         policy=config.approvals,
         resolve=resolve or resolver(config),
         rules=config.severity,
+        environments=config.environments,
         now=graph.now,
     )
     return ResponseParts(graph=graph, records=records, engine=engine, desk=desk)

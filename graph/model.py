@@ -174,7 +174,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A leaked value recognised: where it is stored, in which form and version."""
+    """
+    A leaked value recognised: where it is stored, in which form and version.
+
+    `newest` is the current version there; `replaced` when this one ceased to be it (ISO 8601);
+    `environment` that of its place. Empty or None where it is not known.
+    """
 
     secret: Ref
     key: str
@@ -182,6 +187,9 @@ class Match:
     current: bool
     form: str
     certainty: str = field(default="exact")  # "exact" or "derived"
+    newest: int | None = None
+    replaced: str = ""
+    environment: str = ""
 
 
 def merge_nodes(said: Sequence[Node]) -> Node:

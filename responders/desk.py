@@ -11,6 +11,7 @@ from datetime import datetime
 
 import structlog
 
+from graph.environments import EnvironmentRule
 from graph.errors import LocksmithError, NotFoundError, RefusedError
 from graph.repository import GraphRepository
 from responders.approvals import ApprovalPolicy, Electorate, Resolve
@@ -60,7 +61,9 @@ class IncidentDesk:
         resolve: Resolve,
         now: Callable[[], datetime],
         rules: Sequence[SeverityRule] = DEFAULT_RULES,
+        environments: Sequence[EnvironmentRule] = (),
     ) -> None:
+        self._environments = environments
         self._records = records
         self._graph = graph
         self._drafting = Drafting(records, graph, planner)
@@ -80,7 +83,7 @@ class IncidentDesk:
         `also`: the same credential in further places. Safe to repeat: what a crash cut off is made
         up for. Raises BadInputError: the report names neither a value, a ref nor an alert.
         """
-        opening = opening_of(report, self._graph.snapshot(), self._rules, also)
+        opening = opening_of(report, self._graph.snapshot(), self._rules, also, self._environments)
         opened = self._records.open_or_join(opening, also)
         fresh = self._get_going(opened.incident_id)
         if (fresh and opened.outcome == "joined") or opened.raised:

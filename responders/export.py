@@ -13,6 +13,7 @@ import orjson
 
 from responders.evidence import Proof, evidence, gate
 from responders.incident import Case
+from responders.matched import described
 
 _CLOCKS = ("exposed", "reported", "contained", "rotated", "proven_dead")
 
@@ -27,7 +28,7 @@ def markdown(case: Case) -> str:
         f"- Severity: {case.severity} ({'; '.join(case.severity_reasons)})",
         f"- Credential: {case.detector_name}, `{case.credential}`",
         *_validity(case),
-        *(f"- Stored in: `{secret}` {key}" for secret, key in case.blast_radius.secrets),
+        *_stored(case),
         f"- Owners: {_listed(claim.owner for claim in case.blast_radius.owners)}",
         f"- Opened: {_moment(case.opened_at)}; closed: {_moment(case.closed_at)}",
         "",
@@ -64,6 +65,17 @@ def markdown(case: Case) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _stored(case: Case) -> list[str]:
+    """Name each place, with what was recognised there."""
+    found = {(match.secret, match.key): match for match in case.matches}
+    lines = []
+    for place in dict.fromkeys([*case.blast_radius.secrets, *found]):
+        match = found.get(place)
+        words = f": {described(match, case.identity_facts)}" if match is not None else ""
+        lines.append(f"- Stored in: `{place[0]}` {place[1]}{words}")
+    return lines
 
 
 def _validity(case: Case) -> list[str]:

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
+from graph.environments import EnvironmentRule, environment_of
 from graph.errors import BadInputError
 from graph.model import Fingerprint, Match
 from graph.queries.blast_radius import BlastRadius, blast_radius
@@ -37,9 +38,12 @@ def opening_of(
     snapshot: Snapshot,
     rules: Sequence[SeverityRule],
     also: Sequence[LeakReport] = (),
+    environments: Sequence[EnvironmentRule] = (),
 ) -> Opening:
     """
     Think about a report before anything is written; `also` are further places of the same.
+
+    `environments` say which environment a place belongs to.
 
     Raises:
         BadInputError: it names neither a value nor a ref.
@@ -54,7 +58,7 @@ def opening_of(
     named = _credential(report)
     radius = blast_radius(snapshot, _places(report, snapshot), credential=named)
     where = report.where_name or report.where
-    severity, reasons = assess(
+    severity, assessed = assess(
         rules,
         *(
             SeverityFacts(
@@ -67,10 +71,23 @@ def opening_of(
             for place in dict.fromkeys([where, *(one.where_name or one.where for one in also)])
         ),
     )
-    if valueless:
-        reasons = (_VALUELESS,)
+    reasons = (_VALUELESS,) if valueless else assessed
+    spread = {environment_of(snapshot, ref, environments) for ref in _holders(report, radius)}
+    if len(spread - {""}) > 1:
+        listed = ", ".join(sorted(spread - {""}))
+        across = f"the same value lies in several environments: {listed}"
+        reasons = (*reasons[:1], across, *reasons[1:])
     return Opening(
-        report=replace(report, matches=_home_first(report.matches, radius)),
+        report=replace(
+            report,
+            matches=tuple(
+                replace(
+                    _dated(match, snapshot),
+                    environment=environment_of(snapshot, match.secret, environments),
+                )
+                for match in _home_first(report.matches, radius)
+            ),
+        ),
         title=_title(report, radius, where),
         credential=str(named),
         fingerprint_short=_as_is(report).digest[:8] if report.fingerprints else "",
@@ -80,6 +97,30 @@ def opening_of(
         severity_reasons=reasons,
         blast_radius=radius,
     )
+
+
+def _holders(report: LeakReport, radius: BlastRadius) -> set[Ref]:
+    """Collect every secret that holds the value: found by it, or filled by a sync."""
+    return {
+        *(match.secret for match in report.matches),
+        *(secret for secret, _ in radius.secrets),
+        *(copy.secret for copy in radius.copies),
+    }
+
+
+def _dated(match: Match, snapshot: Snapshot) -> Match:
+    """Say which version is current now, and when this one ceased to be."""
+    newest = _version(snapshot, match.secret)
+    if match.version is None or newest is None:
+        return match
+    node = snapshot.node(match.secret)
+    written = node.attributes.get("written") if node else None
+    times = dict(
+        each.partition("@")[::2] for each in (written if isinstance(written, tuple) else ())
+    )
+    current = match.version == newest
+    replaced = "" if current else times.get(str(match.version + 1), "")
+    return replace(match, current=current, newest=newest, replaced=replaced)
 
 
 def _home_first(matches: Sequence[Match], radius: BlastRadius) -> tuple[Match, ...]:
@@ -123,7 +164,7 @@ def facts_of(
         detector=underlying.detector,
         credential=case.credential,
         store_kind=_store_kind(first, issuer, accessor, kind=_attribute(snapshot, first, "type")),
-        matches=tuple(_as_of_now(match, versions[str(match.secret)]) for match in case.matches),
+        matches=tuple(_dated(match, snapshot) for match in case.matches),
         issuer=issuer,
         accessor=accessor,
         entity=_text(case, "entity"),
@@ -133,13 +174,6 @@ def facts_of(
         playbook=_attribute(snapshot, first, "playbook"),
         metadata=_metadata(snapshot, first),
     )
-
-
-def _as_of_now(match: Match, version: int | None) -> Match:
-    """Correct what was current when it was reported by what the graph knows now."""
-    if match.version is None or version is None:
-        return match
-    return replace(match, current=match.version == version)
 
 
 def _metadata(snapshot: Snapshot, ref: str) -> dict[str, str]:

@@ -28,6 +28,7 @@ class KvMetadata:
     live: tuple[int, ...]
     custom: Mapping[str, str]
     updated: str
+    written: tuple[str, ...] = ()  # "3@2026-11-20T09:00:00Z", destroyed versions too
 
 
 class KvMount:
@@ -72,6 +73,7 @@ class KvMount:
             live=tuple(sorted(live)),
             custom={str(key): str(value) for key, value in custom.items()},
             updated=str(found.get("updated_time") or ""),
+            written=_written(found.get("versions") or {}),
         )
 
     def fields(self, path: str) -> tuple[str, ...]:
@@ -115,3 +117,10 @@ def _deleted(deletion_time: object, now: datetime) -> bool:
 
 def _json(value: object) -> str:
     return orjson.dumps(value).decode()
+
+
+def _written(versions: Mapping[str, Any]) -> tuple[str, ...]:
+    times = sorted(
+        (int(number), str(each.get("created_time"))) for number, each in versions.items()
+    )
+    return tuple(f"{number}@{at}" for number, at in times if at)

@@ -151,6 +151,7 @@ class SecretReader:
         said: dict[str, AttributeValue] = {
             "version": known.current_version,
             "versions": tuple(str(version) for version in known.live),
+            "written": known.written,
             "updated": known.updated,
             "issuer": custom.get("issuer", ""),
             "environment": custom.get("environment", "") or environment,

@@ -71,6 +71,17 @@ def test_the_closest_playbook_is_chosen() -> None:
         choose(books[:1], Credential("generic", "unknown"))
 
 
+def test_an_unknown_credential_gets_the_playbook_of_its_type_if_there_is_one() -> None:
+    books = [
+        book("github", '{detectors: ["github-*"]}'),
+        book("manual", "{fallback: true}"),
+        book("stored", '{detectors: ["github-*"], stores: [vault_kv]}'),
+    ]
+    assert choose(books, Credential("github-pat", "unknown")).name == "github"
+    assert choose(books, Credential("github-pat", "vault_kv")).name == "stored"
+    assert choose(books, Credential("generic", "unknown")).name == "manual"
+
+
 def test_a_users_folder_overrides_by_name(tmp_path: Path) -> None:
     own, users = tmp_path / "own", tmp_path / "users"
     for folder in (own, users):

@@ -16,6 +16,7 @@ from graph.queries.consumers import Consumer
 from graph.queries.owners import OwnerClaim
 from graph.queries.readers import Reader
 from responders.incident import Breakage, Case
+from responders.matched import described, environments_of
 
 TOP = 10
 MODAL_TOP = 60
@@ -34,7 +35,12 @@ def copies_text(
     synced = {(copy.secret, copy.key) for copy in radius.copies}
     found = {(match.secret, match.key): match for match in matches}
     homes = dict.fromkeys([*radius.secrets, *(place for place in found if place not in synced)])
-    lines = [_home_line(secret, key, found.get((secret, key))) for secret, key in homes]
+    lines = [
+        _home_line(secret, key, found.get((secret, key)), facts or {}) for secret, key in homes
+    ]
+    if across := environments_of(matches):
+        listed = said(", ".join(across))
+        lines.insert(0, f"⚠️ *The same value lies in several environments:* {listed}")
     for copy in sorted(radius.copies, key=lambda copy: (not copy.idle, copy.secret)):
         key = f"#{copy.key}" if copy.key else ""
         seconds = copy.refresh_interval
@@ -50,13 +56,14 @@ def copies_text(
     return "Not found in any store that Locksmith sees: an unknown credential."
 
 
-def _home_line(secret: str, key: str, match: Match | None) -> str:
+def _home_line(
+    secret: str, key: str, match: Match | None, facts: Mapping[str, str | tuple[str, ...]]
+) -> str:
     place = f"• {code(f'{secret}#{key}' if key else secret)}"
     if match is None:
         return place
-    version = f", version {match.version}" if match.version is not None else ""
-    current = "" if match.current else " _(an old version, no longer current)_"
-    return f"{place}{version}{current}"
+    old = "" if match.current else "⚠️ "
+    return f"{place}\n   {old}{said(described(match, facts), 300)}"
 
 
 def consumers_text(
