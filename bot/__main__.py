@@ -1,10 +1,12 @@
 """`locksmith` and `python -m bot`: load every room of commands, then run."""
 
 from bot.cli import (  # noqa: F401 - they add their commands
+    access,
     ask,
     going_on,
     importing,
     incidents,
+    index,
     operate,
     pagers,
     playbooks,

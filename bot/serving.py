@@ -47,6 +47,7 @@ from graph.detect import warm_up
 from graph.errors import BadInputError, UnavailableError
 from graph.leases import Leases
 from graph.live.graph import LiveGraph
+from graph.live.logs import FollowedLogs
 from graph.live.pace import Pace
 from responders.limits import Mode
 
@@ -154,6 +155,9 @@ class Serving:
         self.collected_once = self.live.collected_once
         self.live.start()
         stack.callback(self.live.stop)
+        logs = FollowedLogs(self.graph.reads, self.graph.connections, clock=self.graph.now)
+        logs.start()
+        stack.callback(logs.stop)
         for part in (courier, publisher, worker, app):
             part.start()
             stack.callback(part.stop)

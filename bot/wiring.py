@@ -9,7 +9,7 @@ of both in `bot/serving.py`. Nothing is called over the network here.
 import os
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,14 +22,16 @@ from bot.intake.intake import Intake
 from bot.keys import installation_keys
 from bot.slack import message_rows  # noqa: F401
 from bot.work import spills  # noqa: F401
+from graph.audit_hash import seek_value
 from graph.collector import CollectContext
 from graph.connections import Connections
 from graph.database import Database
 from graph.detect import detect
 from graph.errors import BadInputError, RefusedError
 from graph.fingerprints import Fingerprinter, LocalKey
-from graph.identify import identify
+from graph.identify import Identified, identify
 from graph.plugins import discover
+from graph.reads import Reads
 from graph.repository import GraphRepository
 from graph.secret_value import SecretValue
 from graph.transit_key import TransitKeys
@@ -62,6 +64,7 @@ class GraphParts:
     connections: Connections
     fingerprinter: Fingerprinter
     repository: GraphRepository
+    reads: Reads
     now: Callable[[], datetime] = utc_now
 
     @property
@@ -115,6 +118,7 @@ def graph_parts(config: Config) -> GraphParts:
         connections=connections,
         fingerprinter=_fingerprinter(config, connections),
         repository=GraphRepository(database.engine),
+        reads=Reads(database.engine),
     )
 
 
@@ -141,12 +145,19 @@ def intake_of(graph: GraphParts) -> Intake:
         fingerprinter=graph.fingerprinter,
         index=graph.repository,
         detect=detect,
-        identify=lambda value: identify(value, graph.connections),
+        identify=lambda value: _identified(value, graph),
         clock=graph.now,
         checking=Checking(
             graph.config.detection, graph.connections, graph.repository.snapshot, graph.now
         ),
     )
+
+
+def _identified(value: SecretValue, graph: GraphParts) -> Identified:
+    """Ask our issuers, and what our audit logs call the value, so that its readers are found."""
+    found = identify(value, graph.connections)
+    sought = seek_value(value, graph.connections, graph.fingerprinter, graph.reads)
+    return replace(found, gaps=(*found.gaps, *sought.gaps))
 
 
 def response_parts(graph: GraphParts, *, resolve: Resolve | None = None) -> ResponseParts:

@@ -41,6 +41,8 @@ class VaultSettings(EndpointSettings):
     fingerprint: bool = True
     environment: str = ""
     kubernetes_auth: dict[str, str] = Field(default_factory=dict)
+    audit_log: str = ""  # the file of an audit device, where the bot runs
+    audit_devices: tuple[str, ...] = ()  # empty: asked of `sys/audit`
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -71,6 +73,7 @@ class KubernetesSettings(EndpointSettings):
     config_maps: bool = False
     volume_sync_seconds: float = Field(default=120.0, ge=0)
     environment: str = ""
+    audit_log: str = ""  # the file of the API server's audit log, where the bot runs
 
 
 class AwsSettings(EndpointSettings):

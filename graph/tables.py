@@ -148,6 +148,69 @@ class LeaseRow(SQLModel, table=True):
     beat: int = Field(default=0, sa_type=BigInteger)
 
 
+class ReadRow(SQLModel, table=True):
+    """One read that an audit log tells of. `secret` of a list is its namespace or cluster."""
+
+    __tablename__ = "graph_read"
+    __table_args__ = (
+        UniqueConstraint("source", "request", "secret"),
+        Index("ix_graph_read_secret", "secret", "at"),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(_Id, primary_key=True))
+    source: str = Field(sa_type=Text)
+    request: str
+    at: datetime = Field(sa_type=UtcDateTime)
+    secret: str = Field(sa_type=Text)
+    verb: str
+    who: str = Field(sa_type=Text)
+    subject: str = Field(sa_type=Text)
+    address: str
+    agent: str = Field(sa_type=Text)
+    version: int
+    sure: bool
+
+
+class ServedRow(SQLModel, table=True):
+    """The keyed digest that an audit log has for one value that a read gave out."""
+
+    __tablename__ = "graph_served"
+    __table_args__ = (UniqueConstraint("digest", "source", "request", "field"),)
+
+    id: int | None = Field(default=None, sa_column=Column(_Id, primary_key=True))
+    source: str = Field(sa_type=Text)
+    request: str
+    field: str = Field(sa_type=Text)
+    digest: str
+
+
+class SoughtRow(SQLModel, table=True):
+    """What an audit log calls a value that was reported: `fingerprint` is our digest of it."""
+
+    __tablename__ = "graph_sought"
+    __table_args__ = (UniqueConstraint("fingerprint", "source", "digest"),)
+
+    id: int | None = Field(default=None, sa_column=Column(_Id, primary_key=True))
+    fingerprint: str
+    source: str = Field(sa_type=Text)
+    digest: str
+
+
+class AuditLogRow(SQLModel, table=True):
+    """How far one audit log was read; `since` is the moment of its first line that was read."""
+
+    __tablename__ = "graph_audit_log"
+
+    source: str = Field(sa_column=Column(Text, primary_key=True))
+    inode: int = Field(default=0, sa_type=BigInteger)
+    offset: int = Field(default=0, sa_type=BigInteger)
+    head: str = ""
+    head_length: int = 0
+    looked_at: datetime = Field(sa_type=UtcDateTime)
+    since: datetime | None = Field(default=None, sa_type=UtcDateTime, nullable=True)
+    trouble: str = Field(default="", sa_type=Text)
+
+
 def _table(model: type[SQLModel]) -> Table:
     return SQLModel.metadata.tables[str(model.__tablename__)]
 
@@ -161,3 +224,7 @@ CHANGES = _table(ChangeRow)
 FEED = _table(FeedRow)
 SOURCES = _table(SourceRow)
 LEASES = _table(LeaseRow)
+READS = _table(ReadRow)
+SERVED = _table(ServedRow)
+SOUGHT = _table(SoughtRow)
+AUDIT_LOGS = _table(AuditLogRow)

@@ -21,7 +21,7 @@ from graph.errors import BadInputError, UnavailableError
 from graph.fingerprints import DOMAIN
 from graph.vault_api import stanza
 
-_AT_ONCE = 1000  # contents in one call; a request may have 32 MiB
+_AT_ONCE = 200  # contents in one call: OpenBao refuses requests with more than 1000 strings
 _BYTES_AT_ONCE = 4 * 2**20
 
 

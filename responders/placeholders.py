@@ -118,13 +118,15 @@ def store_name(ref: str) -> str:
 
 def store_kind_of(ref: str, kind: str = "") -> StoreKind:
     """
-    Tell in what kind of store a secret lies; `kind` is what its collector called it ("kv-v2").
+    Tell in what kind of store a secret lies; `kind` is what its collector called it ("kv-v1").
 
     What no collector saw in a KV mount, but a sync reads by the paths of a database engine, is one.
     """
     if not ref:
         return "unknown"
     parts = parse(ref)
+    if kind == "kv-v1":  # it keeps no versions: the steps of version 2 would find nothing
+        return "unknown"
     if parts.scheme == "vault":
         engine = parts.path[2] if len(parts.path) == 4 and not kind else ""  # noqa: PLR2004 - vault://S/M/creds/R
         return _ENGINES.get(engine, "vault_kv")

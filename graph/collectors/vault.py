@@ -1,5 +1,5 @@
 """
-Vault and OpenBao: the secrets of KV version 2, and which policies and auth roles can read them.
+Vault and OpenBao: the secrets of KV (both versions), which policies and auth roles can read them.
 
 Example: `vault/main` is the vault `main` of the settings. Each mount becomes a source below it
 (`vault/main/kv`), policies and roles another (`vault/main/sys`). Of a secret it keeps the names of
@@ -43,6 +43,11 @@ class VaultCollector(Collector):
             "vault",
             stanza("MOUNT/subkeys/*", "read"),
             "To know the names of fields (`fingerprint: false`).",
+        ),
+        Permission(
+            "vault",
+            stanza("MOUNT/*", "read", "list"),
+            "To know secrets of KV version 1, and to recognise a leaked value in them.",
         ),
         Permission("vault", stanza("sys/policies/acl", "list"), "To tell who can read a secret."),
         Permission("vault", stanza("sys/policies/acl/*", "read"), "To tell who can read a secret."),
@@ -98,7 +103,7 @@ class VaultCollector(Collector):
         secrets: list[KvSecret] = []
         refused: list[tuple[str, AccessDeniedError]] = []
         mounts = kv_mounts(access, settings.mounts)
-        for mount in mounts:
+        for mount, version in mounts.items():
             gathered = Gathered(f"{source}/{mount}", "")
             fingerprinter = context.fingerprinter if settings.fingerprint else None
             reader = SecretReader(
@@ -110,7 +115,7 @@ class VaultCollector(Collector):
                 now=datetime.now(UTC),  # which versions are live is a fact of this very look
             )
             try:
-                secrets += reader.read(mount, environment=settings.environment)
+                secrets += reader.read(mount, version=version, environment=settings.environment)
             except AccessDeniedError as error:
                 refused.append((mount, error))
                 continue
@@ -120,7 +125,8 @@ class VaultCollector(Collector):
             raise refused[0][1]
         for mount, refusal in refused:
             gathered = Gathered(f"{source}/{mount}", "")
-            rule = stanza(f"{mount}/metadata/*", "read", "list")
+            listed = f"{mount}/metadata/*" if mounts[mount] == "2" else f"{mount}/*"
+            rule = stanza(listed, "read", "list")
             gathered.miss(
                 f"{store}/{mount}", refusal.happened, do_now=f"Grant: {rule}.", complete=False
             )

@@ -1,9 +1,10 @@
 """
-Read one KV version 2 mount: its paths, their metadata, the names of fields, the values of versions.
+Read one KV mount: its paths, their metadata, the names of fields, the values of versions.
 
 Values leave only as `SecretValue`. What becomes of them, and of a refusal, is the callers' choice:
 each method raises as `vault_errors` does.
-Source: https://openbao.org/api-docs/secret/kv/kv-v2/
+Version 1 has no metadata and one value, which is always live.
+Source: https://openbao.org/api-docs/secret/kv/kv-v2/ and .../kv-v1/
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -32,7 +33,9 @@ class KvMetadata:
 
 
 class KvMount:
-    """One mount; `client` is asked for each call, so that a login that ended is made again."""
+    """A mount of version 2; `client` is asked for each call: a login that ended is made again."""
+
+    kind = "kv-v2"
 
     def __init__(self, store: str, mount: str, *, client: Callable[[], hvac.Client]) -> None:
         self.store = store
@@ -88,6 +91,10 @@ class KvMount:
             for field, value in data.items()
         }
 
+    def data_path(self, path: str) -> str:
+        """Name the API path that a policy must allow to read the value."""
+        return f"{self.mount}/data/{path}"
+
     def _names(self, folder: str) -> list[str]:
         url = self._url("metadata", folder)
         with vault_errors(f"list {self.mount}/{folder} in vault {self.store}"):
@@ -107,6 +114,31 @@ class KvMount:
 
     def _url(self, part: str, path: str) -> str:
         return f"/v1/{quote(self.mount)}/{part}/{quote(path)}"
+
+
+class KvMountV1(KvMount):
+    """A mount of version 1: the value can only be read as a whole, and has no past."""
+
+    kind = "kv-v1"
+
+    def metadata(self, path: str, *, now: datetime) -> KvMetadata:
+        return KvMetadata(current_version=0, live=(0,), custom={}, updated="")
+
+    def fields(self, path: str) -> tuple[str, ...]:
+        """Name none: nothing but the values would tell them."""
+        return ()
+
+    def values(self, path: str, version: int) -> dict[str, SecretValue]:
+        return {
+            str(field): SecretValue(value if isinstance(value, str) else _json(value))
+            for field, value in self._get("data", path).items()
+        }
+
+    def data_path(self, path: str) -> str:
+        return f"{self.mount}/{path}"
+
+    def _url(self, part: str, path: str) -> str:
+        return f"/v1/{quote(self.mount)}/{quote(path)}"
 
 
 def _deleted(deletion_time: object, now: datetime) -> bool:

@@ -1,5 +1,5 @@
 """
-Turn the KV version 2 mounts of one Vault or OpenBao into nodes, edges and fingerprints.
+Turn the KV mounts of one Vault or OpenBao into nodes, edges and fingerprints.
 
 Used by `collectors/vault.py` alone; apart from it so that each file is read at one sitting. How the
 mount answers is in `graph/vault/kv.py`; who may read the secrets, in `graph/vault/access.py`.
@@ -20,7 +20,7 @@ from graph.owners import Said, owner_named
 from graph.refs import Ref
 from graph.secret_value import SecretValue
 from graph.vault.access import VaultAccess
-from graph.vault.kv import KvMetadata, KvMount
+from graph.vault.kv import KvMetadata, KvMount, KvMountV1
 from graph.vault_api import stanza
 
 # What the owner of a secret says for its playbook: playbook=NAME, playbook_role=…
@@ -36,9 +36,9 @@ class KvSecret:
     data_path: str
 
 
-def kv_mounts(access: VaultAccess, configured: tuple[str, ...]) -> tuple[str, ...]:
+def kv_mounts(access: VaultAccess, configured: tuple[str, ...]) -> dict[str, str]:
     """
-    Name the KV version 2 mounts to read, without slashes at their ends; others become gaps.
+    Name the KV mounts to read with their version ("1", "2"), without slashes at their ends.
 
     Raises:
         AccessDeniedError, UnavailableError: the store cannot be asked at all.
@@ -56,18 +56,13 @@ def kv_mounts(access: VaultAccess, configured: tuple[str, ...]) -> tuple[str, ..
             do_now=f"Grant: {stanza('MOUNT/metadata/*', 'read', 'list')}, for each mount.",
         )
     for mount in wanted:
-        if versions.get(mount) == "2":
-            continue
-        is_old = mount in versions
-        access.gathered.miss(
-            f"{access.store}/{mount}",
-            f"The mount {mount} of vault {access.store} "
-            + ("is KV version 1, which is not read." if is_old else "was not found."),
-            do_now=f"Run “bao kv enable-versioning {mount}”."
-            if is_old
-            else "Correct `mounts`, or allow the bot to read something in it.",
-        )
-    return tuple(mount for mount in wanted if versions.get(mount) == "2")
+        if mount not in versions:
+            access.gathered.miss(
+                f"{access.store}/{mount}",
+                f"The mount {mount} of vault {access.store} was not found.",
+                do_now="Correct `mounts`, or allow the bot to read something in it.",
+            )
+    return {mount: versions[mount] for mount in wanted if mount in versions}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,25 +105,29 @@ class SecretReader:
         self._fingerprinter = fingerprinter
         self._now = now
 
-    def read(self, mount: str, *, environment: str) -> list[KvSecret]:
+    def read(self, mount: str, *, version: str, environment: str) -> list[KvSecret]:
         """
         Gather every secret; what was refused inside the mount becomes a gap.
 
         Raises:
             AccessDeniedError, UnavailableError: the mount could not be listed at all.
         """
-        kv = KvMount(self._store, mount, client=lambda: self._connections.vault(self._store))
+        kind = KvMount if version == "2" else KvMountV1
+        kv = kind(self._store, mount, client=lambda: self._connections.vault(self._store))
         home = refs.vault_store(self._store)
         part = "data" if self._fingerprinter else "subkeys"
-        listing = _Refusals("Listing", stanza(f"{mount}/metadata/*", "read", "list"))
-        metadata = _Refusals("The metadata", stanza(f"{mount}/metadata/*", "read", "list"))
-        contents = _Refusals("Reading", stanza(f"{mount}/{part}/*", "read"))
+        below = {"list": f"{mount}/metadata/*", "read": f"{mount}/{part}/*"}
+        if version == "1":
+            below = dict.fromkeys(below, f"{mount}/*")
+        listing = _Refusals("Listing", stanza(below["list"], "read", "list"))
+        metadata = _Refusals("The metadata", stanza(below["list"], "read", "list"))
+        contents = _Refusals("Reading", stanza(below["read"], "read"))
         self._gathered.define(home, NodeKind.STORE, environment=environment)
         secrets: list[KvSecret] = []
         for path in kv.paths(listing.add):
-            secret = KvSecret(refs.vault(self._store, mount, path), f"{mount}/data/{path}")
+            secret = KvSecret(refs.vault(self._store, mount, path), kv.data_path(path))
             secrets.append(secret)
-            self._gathered.define(secret.ref, NodeKind.SECRET, type="kv-v2")
+            self._gathered.define(secret.ref, NodeKind.SECRET, type=kv.kind)
             self._gathered.connect(secret.ref, home, EdgeKind.STORED_IN)
             try:
                 known = kv.metadata(path, now=self._now)
@@ -148,10 +147,11 @@ class SecretReader:
 
     def _describe(self, secret: Ref, known: KvMetadata, *, environment: str) -> None:
         custom = known.custom
+        numbered = known.current_version > 0  # KV version 1 counts nothing
         said: dict[str, AttributeValue] = {
-            "version": known.current_version,
-            "versions": tuple(str(version) for version in known.live),
-            "written": known.written,
+            "version": known.current_version if numbered else "",
+            "versions": tuple(str(version) for version in known.live) if numbered else "",
+            "written": known.written if numbered else "",
             "updated": known.updated,
             "issuer": custom.get("issuer", ""),
             "environment": custom.get("environment", "") or environment,
@@ -165,10 +165,11 @@ class SecretReader:
 
     def _look_inside(self, kv: KvMount, path: str, secret: Ref, known: KvMetadata) -> None:
         contents = self._before.get(path)
-        if contents is None or contents.metadata != known:
+        changeable = not known.updated  # nothing tells whether it is still what it was
+        if contents is None or contents.metadata != known or changeable:
             contents = self._contents(kv, path, secret, known)
         self._remembered[path] = contents
-        if contents.keys is not None:
+        if contents.keys:  # version 1 does not tell them without its values
             self._gathered.note(secret, keys=contents.keys)
         self._gathered.fingerprints += contents.fingerprints
 
@@ -194,9 +195,10 @@ class SecretReader:
     ) -> Iterator[StoredFingerprint]:
         if self._fingerprinter is None:
             return
-        for key, value in values.items():
-            for fingerprint in self._fingerprinter.of_stored(value):
-                yield StoredFingerprint(fingerprint, secret, key, version, current)
+        found = self._fingerprinter.of_stored_all(values.values())
+        for key, prints in zip(values, found, strict=True):
+            for fingerprint in prints:
+                yield StoredFingerprint(fingerprint, secret, key, version or None, current)
 
 
 @dataclass(slots=True)

@@ -86,8 +86,12 @@ class Seen:
         }
 
 
-def collect(connections: Connections, fingerprinter: Fingerprinter | None = FINGERPRINTER) -> Seen:
-    collector = VaultCollector()
+def collect(
+    connections: Connections,
+    fingerprinter: Fingerprinter | None = FINGERPRINTER,
+    collector: VaultCollector | None = None,
+) -> Seen:
+    collector = collector or VaultCollector()
     context = CollectContext(connections, fingerprinter)
     [source] = collector.sources(context)
     return Seen(list(collector.collect(source, context)))
@@ -220,13 +224,30 @@ def test_a_token_that_may_read_no_mount_is_refused_with_the_rule_to_grant(corner
     assert f'path "{corner.mount}/metadata' in caught.value.do_now
 
 
-def test_missing_and_old_mounts_are_gaps(corner):
+def test_missing_mounts_are_gaps(corner):
+    seen = collect(corner.connections(mounts=("nowhere", corner.mount)))
+    reasons = {gap.scope: gap.reason for gap in seen.gaps}
+    assert "not found" in reasons["main/nowhere"]
+
+
+def test_kv_version_1_is_read_and_fingerprinted_at_every_look(corner):
     old = f"old-{secrets.token_hex(3)}"
     corner.client.sys.enable_secrets_engine("kv", path=old, options={"version": "1"})
-    seen = collect(corner.connections(mounts=(old, "nowhere", corner.mount)))
-    reasons = {gap.scope: gap.reason for gap in seen.gaps}
-    assert "version 1" in reasons[f"main/{old}"]
-    assert "not found" in reasons["main/nowhere"]
+    collector = VaultCollector()
+    values = [f"v1fQ2xLbV7rTz{secrets.token_hex(6)}" for _ in range(2)]
+    for value in values:  # the same path: nothing tells that it changed
+        corner.client.adapter.put(f"/v1/{old}/app/db", json={"password": value, "n": 1})
+        seen = collect(corner.connections(mounts=(old,)), collector=collector)
+        wanted = FINGERPRINTER.of_leaked(SecretValue(value))[0].digest
+        (one,) = [one for one in seen.fingerprints if one.fingerprint.digest == wanted]
+        assert (one.secret, one.key) == (f"vault://main/{old}/app/db", "password")
+        assert (one.version, one.current) == (None, True)
+    node = seen.nodes[f"vault://main/{old}/app/db"]
+    assert (node.attributes["type"], node.attributes["keys"]) == ("kv-v1", ("n", "password"))
+    assert "version" not in node.attributes
+    unread = collect(corner.connections(mounts=(old,), fingerprint=False))
+    assert not unread.fingerprints
+    assert "keys" not in unread.nodes[f"vault://main/{old}/app/db"].attributes
 
 
 def test_mounts_are_found_when_none_is_named(corner):
