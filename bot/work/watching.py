@@ -140,9 +140,12 @@ def gone(room: Room, spill: Spill, how: Gone, *, person: Person = LOCKSMITH) -> 
         room.outbox.update(request.channel, request.ts, thanks)
     elif ours and spill.author:
         room.outbox.post(f"{spill.key}:thanks", spill.author, thanks)
-    alarm = room.outbox.delivery(f"{spill.key}:security")
-    if alarm is not None and alarm.ts:
-        room.outbox.update(alarm.channel, alarm.ts, stands_no_more(told(spill), how))
+    over = stands_no_more(told(spill), how)
+    reminded = [f"{spill.key}:remind:{number}" for number in range(1, len(room.remind_after) + 1)]
+    for key in (f"{spill.key}:security", *reminded):
+        shown = room.outbox.delivery(key)
+        if shown is not None and shown.ts:
+            room.outbox.update(shown.channel, shown.ts, over)
 
 
 def told(spill: Spill, *, minutes: int = 0, file: bool = False) -> Spilled:

@@ -16,10 +16,13 @@ def choice(offers: Sequence[tuple[str, str]], *, remark: str = "") -> Message:
         blocks.append(
             {
                 **section(code(shown, 250)),
-                "accessory": button(label, "offer_take", value, aloud=f"Report {shown}"),
+                "accessory": button(label, "offer_take", value, style="primary"),
             }
         )
     if remark:
         blocks.append(context(said(remark, 400)))
-    blocks += [context("None of them? Report the value alone, or another name."), form_button()]
+    blocks += [
+        context("None of them? Report the value alone, or another name."),
+        form_button(quiet=True),
+    ]
     return message("Which one leaked?", blocks)

@@ -132,7 +132,7 @@ def still_standing(spilled: Spilled, *, asked: int) -> Message:
 
 
 def stands_no_more(spilled: Spilled, how: str) -> Message:
-    """Replace the alarm of the security channel once the message is gone."""
+    """Replace reminders, and the alarm of the security channel, once the message is gone."""
     said_by = {
         "verified": "Slack says so itself",
         "claimed": "somebody says so, see the incident",
@@ -154,7 +154,8 @@ def reporter_receipt(
 
     `spilled` is the message that was reported: its author is asked, unless that is the reporter.
     """
-    lines = [line for case, outcome in cases for line in receipt_lines(case, outcome)]
+    lines = ["*Thank you.* The value itself was not kept."] if cases else []
+    lines += [line for case, outcome in cases for line in receipt_lines(case, outcome)]
     if remark:
         lines.append(f"_{said(remark, 400)}_")
     names = ", ".join(case.id for case, _ in cases)
@@ -240,8 +241,10 @@ def owner_notice(case: Case) -> Message:
     return message(f"A secret of yours leaked: {case.id}.", [section("\n".join(lines)), show])
 
 
-def form_button() -> Block | None:
-    return actions("spill", button("Open the form", "leak_report_open", "form", style="primary"))
+def form_button(*, quiet: bool = False) -> Block | None:
+    """Offer the form; `quiet`: beside something that is more to the point."""
+    style = "" if quiet else "primary"
+    return actions("spill", button("Open the form", "leak_report_open", "form", style=style))
 
 
 def _kinds(spilled: Spilled) -> str:

@@ -75,6 +75,7 @@ def test_reminders_then_the_security_channel_then_quiet_and_a_settled_alarm(
     bot.workspace.wait_for(
         lambda: "Slack says so itself" in bot.workspace.as_user("rita").latest(asked).all_text
     )
+    bot.workspace.wait_for(lambda: reminders(bot) == [])
     assert bot.desk.removals[0][2] == "verified"
 
 
