@@ -64,7 +64,7 @@ def test_a_report_by_an_unknown_name_is_refused_in_the_form_and_by_message(scene
 def test_a_report_by_an_ambiguous_name_lists_the_candidates(scene: Scene) -> None:
     before = len(scene.incidents())
     shown = scene.fill_in({"named": "db"}, by="rita")
-    says(shown.all_text, "“db” fits several secrets.", "vault://main/kv/reporting/db")
+    says(shown.all_text, "Which one leaked?", "vault://main/kv/reporting/db")
     assert len(scene.incidents()) == before
 
 
