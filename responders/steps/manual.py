@@ -3,7 +3,8 @@ What a machine cannot do or prove here: a person does it, and says with which ev
 
 The step changes nothing itself. `verify` answers UNKNOWN until a person has confirmed it in the
 incident, so that the run stops and the card shows the instructions; the confirmation and its
-evidence are recorded by the engine in that person's name.
+evidence, without which it is not taken, are recorded by the engine in that person's name. `who`
+says whom it is meant for (who may confirm stays with the approval policy), `evidence` what to bring.
 
 Example::
 
@@ -11,6 +12,8 @@ Example::
       title: Revoke the key at the provider
       instructions: Revoke the key in the provider's console; paste the link of the audit entry.
       deadline_hours: 4
+      who: an administrator of the provider
+      evidence: the link of the provider's audit entry
 
 Source: the three-valued verdicts of docs/architecture.md; nothing outside is called.
 """
@@ -37,6 +40,8 @@ class ConfirmSettings(StepSettings):
     title: str = ""
     instructions: str = Field(min_length=1)
     deadline_hours: float = Field(default=24.0, gt=0)
+    who: str = Field(default="an owner or a responder", min_length=1)
+    evidence: str = Field(default="how you know: a link, a ticket", min_length=1)
 
 
 class Confirm(Step[ConfirmSettings]):
@@ -51,7 +56,10 @@ class Confirm(Step[ConfirmSettings]):
     Settings = ConfirmSettings
 
     def preview(self, settings: ConfirmSettings) -> str:
-        return f"Asks a person: {settings.instructions}"
+        return (
+            f"Asks {settings.who} to do it within {settings.deadline_hours:g} hours, with evidence"
+            f" ({settings.evidence}): {settings.instructions}"
+        )
 
     def targets(self, settings: ConfirmSettings) -> tuple[str, ...]:
         return ()
@@ -59,13 +67,21 @@ class Confirm(Step[ConfirmSettings]):
     def apply(self, settings: ConfirmSettings, context: StepContext) -> Receipt:
         due = context.now() + timedelta(hours=settings.deadline_hours)
         return Receipt(
-            f"Asked until {due:%Y-%m-%d %H:%M} UTC: {settings.instructions}",
-            {"due": due.isoformat(), "instructions": settings.instructions},
+            f"Asked {settings.who} until {due:%Y-%m-%d %H:%M} UTC: {settings.instructions}",
+            {
+                "due": due.isoformat(),
+                "instructions": settings.instructions,
+                "who": settings.who,
+                "evidence": settings.evidence,
+            },
         )
 
     def verify(self, settings: ConfirmSettings, receipt: Receipt, context: StepContext) -> Verdict:
         return Verdict(
             VerdictKind.UNKNOWN,
-            f"Waits for a person: {settings.instructions}",
-            {"due": receipt.facts.get("due"), "do_now": "Do it, then confirm with the evidence."},
+            f"Waits for {settings.who}: {settings.instructions}",
+            {
+                "due": receipt.facts.get("due"),
+                "do_now": f"Do it, then confirm with the evidence ({settings.evidence}).",
+            },
         )
