@@ -4,7 +4,8 @@ What a machine cannot do or prove here: a person does it, and says with which ev
 The step changes nothing itself. `verify` answers UNKNOWN until a person has confirmed it in the
 incident, so that the run stops and the card shows the instructions; the confirmation and its
 evidence, without which it is not taken, are recorded by the engine in that person's name. `who`
-says whom it is meant for (who may confirm stays with the approval policy), `evidence` what to bring.
+says whom it is meant for (who may confirm is the approval policy's business), `evidence` what to
+bring.
 
 Example::
 
