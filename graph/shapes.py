@@ -62,6 +62,7 @@ _ALONE = tuple(
         ("jfrog-api-key", r"AKCp[A-Za-z0-9]{69}"),
         ("crates-io-api-key", r"cio[A-Za-z0-9]{32}"),
         ("discord-api-token", r"[MNO][\w-]{23,25}\.[\w-]{6}\.[\w-]{27,38}"),
+        ("huggingface-access-token", r"hf_[A-Za-z0-9]{34}"),
         ("mailchimp-api-key", r"[0-9a-f]{32}-us\d{1,2}"),
         ("mailgun-private-api-token", r"key-[0-9a-f]{32}"),
         ("new-relic-user-api-key", r"NRAK-[A-Z0-9]{27}"),
