@@ -11,6 +11,7 @@ from bot.cli import (  # noqa: F401 - they add their commands
     pagers,
     playbooks,
     reaching,
+    record,
     report,
     triage,
 )

@@ -18,6 +18,7 @@ from bot.inbox import Inbox, inbox_key
 from bot.intake.intake import Intake
 from bot.intake.offers import Offers
 from bot.keys import installation_keys
+from bot.metrics import Metrics
 from bot.outbox import Outbox
 from bot.slack.app import SlackApp
 from bot.slack.audience import Audience
@@ -161,9 +162,10 @@ class Serving:
         for part in (courier, publisher, worker, app):
             part.start()
             stack.callback(part.stop)
-        self.web = self._open_door(inbox, stack)
+        metrics = Metrics(self.response.records, self.graph.repository, outbox, now=self.graph.now)
+        self.web = self._open_door(inbox, metrics, stack)
 
-    def _open_door(self, inbox: Inbox, stack: ExitStack) -> WebServer | None:
+    def _open_door(self, inbox: Inbox, metrics: Metrics, stack: ExitStack) -> WebServer | None:
         """Listen for webhooks last, when everything behind the inbox runs; None: it is off."""
         settings = self._config.web
         if not settings.listen:
@@ -171,7 +173,11 @@ class Serving:
                 log.warning("web.hooks_unused", because="web.listen is empty")
             return None
         web = WebServer(
-            settings, inbox, clock=self.graph.now, ready=lambda: readiness(inbox, self.app)
+            settings,
+            inbox,
+            clock=self.graph.now,
+            ready=lambda: readiness(inbox, self.app),
+            metrics=metrics.text,
         )
         stack.callback(web.stop)
         web.start()

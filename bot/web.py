@@ -2,9 +2,9 @@
 The HTTP door: health for an orchestrator, and webhooks of those who find leaked secrets.
 
 Off unless `web.listen` is set. `/livez`: the process answers. `/readyz`: the database takes
-writes and Slack is connected. `POST /hooks/NAME`: a delivery is verified over its raw bytes and
-committed to the encrypted inbox before the 202; one that is known already answers 200 and does
-nothing. Refusals say why in JSON and repeat nothing of the delivery.
+writes and Slack is connected. `/metrics`: for Prometheus. `POST /hooks/NAME`: a delivery is
+verified over its raw bytes and committed to the encrypted inbox before the 202; one that is known
+already answers 200 and does nothing. Refusals say why in JSON and repeat nothing of the delivery.
 
 The server is the standard library's, one thread per request, bounded in number, size and time:
 a few deliveries a minute are worth no framework. TLS is the business of the ingress before it.
@@ -30,6 +30,7 @@ import structlog
 from bot.config import HookSettings, WebSettings
 from bot.inbox import Inbox
 from bot.intake.hook import Delivery, Hook
+from bot.metrics import CONTENT_TYPE
 from graph.errors import (
     AccessDeniedError,
     BadInputError,
@@ -136,11 +137,13 @@ class WebServer:
         *,
         clock: Callable[[], datetime],
         ready: Callable[[], Mapping[str, str]],
+        metrics: Callable[[], bytes] = lambda: b"",
     ) -> None:
         intaker = Intaker(settings.hooks, inbox, clock=clock)
         self._server = _listening(settings.listen)
         self._server.intaker = intaker
         self._server.ready = ready
+        self._server.metrics = metrics
         self._thread: threading.Thread | None = None
 
     @property
@@ -171,6 +174,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
     intaker: Intaker
     ready: Callable[[], Mapping[str, str]]
+    metrics: Callable[[], bytes]
 
     def __init__(self, address: tuple[str, int]) -> None:
         self._room = threading.BoundedSemaphore(MAX_AT_ONCE)
@@ -218,6 +222,8 @@ class _Handler(BaseHTTPRequestHandler):
             status = HTTPStatus.SERVICE_UNAVAILABLE if bad else HTTPStatus.OK
             parts = {part: problem or "ok" for part, problem in problems.items()}
             self._send(Answer(status, {"status": "not ready" if bad else "ready", **parts}))
+        elif path == "/metrics":
+            self._measure()
         elif path.startswith("/hooks/"):
             self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "A hook takes POST only.", allow="POST")
         else:
@@ -228,7 +234,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         path = urlsplit(self.path).path
         name = path.removeprefix("/hooks/")
-        if path in {"/livez", "/readyz"}:
+        if path in {"/livez", "/readyz", "/metrics"}:
             self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "This takes GET only.", allow="GET")
             return
         if not path.startswith("/hooks/") or name not in self.server.intaker:
@@ -248,6 +254,14 @@ class _Handler(BaseHTTPRequestHandler):
                 {"error": error.happened, "means": error.means, "do_now": error.do_now},
             )
         self._send(answer)
+
+    def _measure(self) -> None:
+        try:
+            text = self.server.metrics()
+        except UnavailableError as error:
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, error.happened)
+            return
+        self._write(HTTPStatus.OK, text, CONTENT_TYPE)
 
     def _body(self) -> bytes | None:
         """Read what was announced, no more and not for ever; None: it was refused."""
@@ -298,9 +312,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, answer: Answer, *, allow: str = "") -> None:
         content = orjson.dumps(answer.body) + b"\n"
+        self._write(answer.status, content, "application/json", allow=allow)
+
+    def _write(self, status: HTTPStatus, content: bytes, kind: str, *, allow: str = "") -> None:
         self.close_connection = True
-        self.send_response(answer.status)
-        self.send_header("Content-Type", "application/json")
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.send_header("Cache-Control", "no-store")
         self.send_header("Connection", "close")

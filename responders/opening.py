@@ -16,6 +16,7 @@ from sqlmodel import Session, col, delete, select
 
 from graph.queries.blast_radius import BlastRadius, to_json
 from responders import codec
+from responders.frozen import freeze
 from responders.incident import IncidentState, LeakReport, Severity
 from responders.ledger import Transaction
 from responders.severity import is_worse
@@ -139,6 +140,7 @@ def _insert_incident(transaction: Transaction, opening: Opening) -> str:
         )
     )
     transaction.session.flush()
+    freeze(transaction, incident_id, "opened", to_json(opening.blast_radius))
     transaction.incident(incident_id)
     place = report.where_name or report.where or "an unnamed place"
     transaction.log(
@@ -185,6 +187,7 @@ def _learn(transaction: Transaction, incident_id: str, opening: Opening) -> None
     row.identity_facts = codec.facts_to_json(report.identity_facts)
     row.blast_radius = to_json(opening.blast_radius)
     transaction.session.add(row)
+    freeze(transaction, incident_id, "recognised", row.blast_radius)
     transaction.log(
         incident_id,
         "recognised",
@@ -249,6 +252,7 @@ def _reopen(transaction: Transaction, incident_id: str, opening: Opening) -> Non
     row.exposed_at, row.reported_at = report.exposed_at or report.seen_at, report.reported_at
     row.contained_at = row.rotated_at = row.proven_dead_at = None
     transaction.session.add(row)
+    freeze(transaction, incident_id, "reopened", row.blast_radius)
     for table in (PageRow, PageDueRow):  # they are paged anew; the audit log keeps the old ones
         transaction.session.execute(delete(table).where(col(table.incident_id) == incident_id))
     transaction.log(

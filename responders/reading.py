@@ -4,10 +4,10 @@ Reads one incident as a `Case`: everything that the rows say of it, at one momen
 The only reader that cards, the command line and the evidence need. Writes nothing.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from graph.errors import AmbiguousError, NotFoundError
 from graph.queries.blast_radius import blast_radius_from_json
@@ -30,6 +30,7 @@ from responders.incident import (
     Vote,
 )
 from responders.next_action import next_action
+from responders.stats import Lived
 from responders.tables import (
     ApprovalRequestRow,
     AuditEventRow,
@@ -41,6 +42,9 @@ from responders.tables import (
     StepRunRow,
     VoteRow,
 )
+
+# What shows that a person took the incident on.
+_DEEDS = ("acknowledged", "asked", "approved", "denied", "decided", "stopped")
 
 
 def read_case(session: Session, incident_id: str) -> Case:
@@ -91,6 +95,75 @@ def read_case(session: Session, incident_id: str) -> Case:
         identity_facts=codec.facts_from_json(row.identity_facts),
     )
     return replace(case, next_action=next_action(case, row.stopped_because))
+
+
+def read_lived(session: Session) -> tuple[Lived, ...]:
+    """Read all incidents but drills and false alarms, without their facts."""
+    deeds = select(AuditEventRow.incident_id, func.min(AuditEventRow.at)).where(
+        col(AuditEventRow.kind).in_(_DEEDS)
+    )
+    acted = dict(session.exec(deeds.group_by(AuditEventRow.incident_id)).all())
+    query = select(IncidentRow).where(
+        IncidentRow.state != IncidentState.FALSE_ALARM, col(IncidentRow.drill).is_(False)
+    )
+    return tuple(
+        Lived(
+            id=row.id,
+            severity=row.severity,
+            state=row.state,
+            credential_type=row.detector_name,
+            teams=tuple(
+                dict.fromkeys(claim["owner"] for claim in row.blast_radius.get("owners") or ())
+            ),
+            reported=row.reported_at,
+            clocks={
+                "exposed": row.exposed_at,
+                "acknowledged": acted.get(row.id),
+                "contained": row.contained_at,
+                "rotated": row.rotated_at,
+                "proven_dead": row.proven_dead_at,
+                "closed": row.closed_at,
+            },
+        )
+        for row in session.exec(query.order_by(col(IncidentRow.reported_at))).all()
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Counts for metrics, by their labels."""
+
+    pages: Mapping[tuple[str, ...], int]  # (pager, result)
+    approvals: Mapping[tuple[str, ...], int]  # (state,)
+    steps: Mapping[tuple[str, ...], int]  # (step, state)
+
+
+def read_counted(session: Session) -> Counted:
+    """Count pages, approvals and steps."""
+    pages = select(PageRow.pager, PageRow.confirmed, func.count())
+    approvals = select(ApprovalRequestRow.state, func.count())
+    steps: dict[tuple[str, ...], int] = {}
+    for step_id, state, count in session.exec(
+        select(StepRunRow.step_id, StepRunRow.state, func.count()).group_by(
+            StepRunRow.step_id, StepRunRow.state
+        )
+    ).all():
+        # "refresh:k8s://…" is one of many refreshes: what it touches is nobody's label.
+        place = (step_id.partition(":")[0], state)
+        steps[place] = steps.get(place, 0) + count
+    return Counted(
+        {
+            (pager, "taken" if confirmed else "not_taken"): count
+            for pager, confirmed, count in session.exec(
+                pages.group_by(PageRow.pager, col(PageRow.confirmed))
+            ).all()
+        },
+        {
+            (state,): count
+            for state, count in session.exec(approvals.group_by(ApprovalRequestRow.state)).all()
+        },
+        steps,
+    )
 
 
 def find_id(session: Session, part: str) -> str:

@@ -23,6 +23,8 @@ from responders.audit import AuditChain, AuditVerdict, Checkpoint
 from responders.ballot import Ballot, void_requests
 from responders.emergency import Emergencies
 from responders.escalation import ACKNOWLEDGED
+from responders.follow_ups import FollowUps
+from responders.frozen import Frozen, freeze, read_frozen
 from responders.incident import (
     OPEN_STATES,
     Case,
@@ -36,7 +38,8 @@ from responders.incident import (
 from responders.journal import Journal
 from responders.ledger import Ledger, Transaction
 from responders.opening import BY_PERSON, Opened, Opening, free_identities, open_or_join
-from responders.reading import find_id, read_case
+from responders.reading import Counted, find_id, read_case, read_counted, read_lived
+from responders.stats import Lived
 from responders.summons import Summons
 from responders.tables import (
     IncidentRow,
@@ -68,6 +71,7 @@ class IncidentRecords:
         self.ballot = Ballot(self.ledger)
         self.summons = Summons(self.ledger)
         self.emergencies = Emergencies(self.ledger)
+        self.follow_ups = FollowUps(self.ledger)
 
     def on_change(self, listener: Callable[[str], None]) -> None:
         """Call `listener(incident_id)` after each committed change; it must be quick."""
@@ -95,6 +99,21 @@ class IncidentRecords:
             query = query.where(col(IncidentRow.state).in_(states))
         with self.ledger.reading() as session:
             return tuple(read_case(session, found) for found in session.exec(query).all())
+
+    def frozen(self, incident_id: str) -> tuple[Frozen, ...]:
+        """Return the facts of the graph as they were, the oldest first."""
+        with self.ledger.reading() as session:
+            return read_frozen(session, incident_id)
+
+    def lived(self) -> tuple[Lived, ...]:
+        """Return every incident reduced to what is counted; cheap."""
+        with self.ledger.reading() as session:
+            return read_lived(session)
+
+    def counted(self) -> Counted:
+        """Count pages, approvals and steps, for metrics."""
+        with self.ledger.reading() as session:
+            return read_counted(session)
 
     def find_id(self, part: str) -> str:
         """Complete an id; raises NotFoundError or AmbiguousError (see `reading.find_id`)."""
@@ -158,6 +177,7 @@ class IncidentRecords:
             _insert_plan(transaction, row, plan)
             row.state = IncidentState.PLANNED
             row.blast_radius = to_json(blast_radius)
+            freeze(transaction, incident_id, "planned", row.blast_radius)
             row.matches = codec.matches_to_json(matches)
             row.stopped_because = ""
             sentence = (

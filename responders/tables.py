@@ -206,6 +206,34 @@ class EmergencyRow(SQLModel, table=True):
     reviewed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
+class FrozenRow(SQLModel, table=True):
+    """The facts of the graph at one moment of an incident; `why` names the occasion."""
+
+    __tablename__ = "frozen_facts"
+
+    id: int | None = Field(default=None, primary_key=True)
+    incident_id: str = Field(index=True, foreign_key="incident.id")
+    at: datetime = Field(sa_type=UtcDateTime)
+    why: str
+    blast_radius: dict[str, Any] = Field(sa_type=JSON)
+
+
+class FindingRow(SQLModel, table=True):
+    """A finding that a person added, or one that was closed; `incident_id` "": there is none."""
+
+    __tablename__ = "finding"
+
+    id: str = Field(primary_key=True)
+    incident_id: str = Field(default="", index=True)
+    kind: str
+    title: str
+    owner: str
+    opened_at: datetime = Field(sa_type=UtcDateTime)
+    closed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    closed_by: str = ""
+    reason: str = ""
+
+
 class AuditEventRow(SQLModel, table=True):
     """A sealed entry; see `audit.py`. The application only ever inserts here."""
 

@@ -111,19 +111,6 @@ def timeline_command(
     )
 
 
-@incidents.command("export")
-def export_command(
-    context: typer.Context, incident: IncidentArgument, as_json: AsJson = False
-) -> None:
-    """Write the record: Markdown, or JSON with --json. Holds no secret value."""
-    with response(context) as parts:
-        case = parts.desk.case(parts.desk.find_id(incident))
-    if as_json:
-        print_json(case_as_json(case))
-    else:
-        say(markdown(case))
-
-
 @app.command("plan")
 def plan_command(
     context: typer.Context,

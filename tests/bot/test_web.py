@@ -298,6 +298,7 @@ class TestRefusals:
             ("POST", "/hooks/", 404),
             ("GET", "/hooks/generic", 405),
             ("POST", "/readyz", 405),
+            ("POST", "/metrics", 405),
             ("DELETE", "/hooks/generic", 501),
         ]
         for method, path, status in cases:

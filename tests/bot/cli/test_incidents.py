@@ -245,7 +245,7 @@ def test_a_run_from_report_to_proof(changing: Run, fresh_world: World) -> None:
         assert not outside.issuer_accepts(leaked)
         values = (leaked, outside.token_in_store())
     record = changing("incident", "export", incident)
-    assert "## The old value" in record.out
+    assert "the old value: " in record.out
     case = changing("incident", "export", incident, "--json").json
     assert case["state"] == "closed"
     assert case["missing"] == []

@@ -1,0 +1,215 @@
+"""
+The record of an incident, ready to be discussed: what happened, when, to whom, and what is left.
+
+Graph facts are those that were frozen when something was decided on them. Times are UTC with
+dates; every line of the timeline has its number in the audit chain and, where there is one, the
+link to its message. Pure; the text never held a value of a secret, because no row does.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from graph.queries.blast_radius import BlastRadius
+from responders import export
+from responders.evidence import evidence
+from responders.findings import Finding
+from responders.frozen import Frozen
+from responders.incident import Case
+
+_CLOCKS = ("exposed", "reported", "contained", "rotated", "proven_dead")
+_DECISIONS = frozenset(
+    {"asked", "approved", "denied", "decided", "severity", "acknowledged", "stopped", "skipped"}
+)
+_SHOWN = 50  # consumers and readers of one moment; the JSON holds all
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An incident with all that belongs to its record; `links` by number of the audit chain."""
+
+    case: Case
+    frozen: tuple[Frozen, ...] = ()
+    follow_ups: tuple[Finding, ...] = ()
+    links: Mapping[int, str] = field(default_factory=dict)
+    remark: str = ""  # why something is missing
+
+
+def as_json(record: Record) -> dict[str, Any]:
+    """Return everything as plain JSON types."""
+    found = export.as_json(record.case)
+    for entry in found["timeline"]:
+        entry["link"] = record.links.get(entry["sequence"], "")
+    found["frozen"] = orjson.loads(orjson.dumps(record.frozen, option=orjson.OPT_UTC_Z))
+    found["follow_ups"] = orjson.loads(orjson.dumps(record.follow_ups, option=orjson.OPT_UTC_Z))
+    found["clock_seconds"] = _seconds(record.case)
+    return found
+
+
+def markdown(record: Record) -> str:
+    case = record.case
+    return "\n".join(
+        [
+            f"# Post-mortem: {case.id}, {case.title}",
+            "",
+            *_summary(case),
+            *_clocks(case),
+            *_facts(record),
+            *_called(case),
+            *_decisions(case),
+            *_proof(case),
+            *_left(record),
+            *_timeline(record),
+        ]
+    )
+
+
+def _summary(case: Case) -> list[str]:
+    seen = ", ".join(
+        dict.fromkeys(
+            each.where_name or each.where or "an unnamed place" for each in case.sightings
+        )
+    )
+    stored = ", ".join(
+        f"`{secret}`{f' {key}' if key else ''}" for secret, key in case.blast_radius.secrets
+    )
+    return [
+        f"- What leaked: {case.detector_name}, `{case.credential}`",
+        f"- Stored in: {stored or 'no store that Locksmith reads'}",
+        f"- Seen in: {seen or 'not said'}",
+        f"- Severity: {case.severity}",
+        *(f"  - {reason}" for reason in case.severity_reasons),
+        f"- State: {case.state}",
+        f"- Opened: {_moment(case.opened_at)}; closed: {_moment(case.closed_at)}",
+        "",
+    ]
+
+
+def _clocks(case: Case) -> list[str]:
+    lines = ["## Clocks", "", "| clock | time (UTC) | from the report |", "|---|---|---|"]
+    for name in _CLOCKS:
+        moment = getattr(case.clocks, name)
+        span = "" if moment is None else _span(moment - case.clocks.reported)
+        lines.append(f"| {name.replace('_', ' ')} | {_moment(moment)} | {span} |")
+    return [*lines, ""]
+
+
+def _facts(record: Record) -> list[str]:
+    """Show the facts at the beginning, and what had changed by the last decision."""
+    if not record.frozen:
+        return []
+    first, last = record.frozen[0], record.frozen[-1]
+    radius = first.blast_radius
+    lines = [f"## What was known at {_moment(first.at)} ({first.why})", ""]
+    lines += [f"- copies: {len(radius.copies)}", f"- consumers: {len(radius.consumers)}"]
+    lines += [
+        f"  - `{each.workload}` ({each.picks_up}{f', {each.owner}' if each.owner else ''})"
+        for each in radius.consumers[:_SHOWN]
+    ]
+    readers = sorted(_readers(radius))
+    lines += [
+        f"- who could read it: {len(readers)}",
+        *(f"  - `{each}`" for each in readers[:_SHOWN]),
+    ]
+    lines += [f"- what it opened: {len(radius.opens)}"]
+    lines += [
+        f"- owner: {each.owner}, says {each.source}"
+        + (f"; but {each.disagrees}" if each.disagrees else "")
+        for each in radius.owners
+    ] or ["- owner: nobody was named"]
+    lines += [f"- not seen: {gap.scope}: {gap.reason}" for gap in radius.gaps]
+    if last is not first:
+        lines += ["", f"Until {_moment(last.at)} ({last.why}):"]
+        lines += _changed(first, last) or ["- nothing that counts had changed"]
+    return [*lines, ""]
+
+
+def _changed(first: Frozen, last: Frozen) -> list[str]:
+    lines = []
+    for word, refs_of in (("consumer", _workloads), ("copy", _copies), ("reader", _readers)):
+        before, after = refs_of(first.blast_radius), refs_of(last.blast_radius)
+        lines += [f"- new {word}: `{each}`" for each in sorted(after - before)]
+        lines += [f"- {word} gone: `{each}`" for each in sorted(before - after)]
+    return lines
+
+
+def _workloads(radius: BlastRadius) -> set[str]:
+    return {str(each.workload) for each in radius.consumers}
+
+
+def _copies(radius: BlastRadius) -> set[str]:
+    return {str(each.secret) for each in radius.copies}
+
+
+def _readers(radius: BlastRadius) -> set[str]:
+    return {str(each.subject) for each in radius.readers}
+
+
+def _called(case: Case) -> list[str]:
+    lines = ["## Who was called", ""]
+    for page in case.pages:
+        taken = "taken" if page.confirmed else "NOT taken"
+        lines.append(
+            f"- {page.owner} through {page.pager}: {taken}, {_moment(page.at)}. {page.sentence}"
+        )
+    if not any(page.confirmed for page in case.pages):
+        lines.append("- **Nobody was paged.**")
+    return [*lines, ""]
+
+
+def _decisions(case: Case) -> list[str]:
+    taken = [each for each in case.timeline if each.kind in _DECISIONS]
+    lines = [f"- {_moment(each.at)}, {each.actor}: {each.sentence}" for each in taken]
+    return ["## Decisions", "", *(lines or ["- none"]), ""]
+
+
+def _proof(case: Case) -> list[str]:
+    found = evidence(case)
+    proofs = [*found.copies, *found.consumers, found.old_value, *found.steps]
+    listed = [f"- [{'x' if one.proven else ' '}] {one.subject}: {one.sentence}" for one in proofs]
+    return ["## Proof", "", *listed, ""]
+
+
+def _left(record: Record) -> list[str]:
+    lines = [f"- [ ] {each.title} ({each.owner}, {each.id})" for each in record.follow_ups]
+    return ["## Follow-ups", "", *(lines or ["- none"]), ""]
+
+
+def _timeline(record: Record) -> list[str]:
+    lines = ["## Timeline", ""]
+    if record.remark:
+        lines += [record.remark, ""]
+    lines += ["| # | time (UTC) | what | who | |", "|---|---|---|---|---|"]
+    for each in record.case.timeline:
+        link = record.links.get(each.sequence, "")
+        number = f"[{each.sequence}]({link})" if link else str(each.sequence)
+        lines.append(
+            f"| {number} | {each.at:%Y-%m-%d %H:%M:%S} | {each.kind} | {_cell(each.actor)} "
+            f"| {_cell(each.sentence)} |"
+        )
+    return [*lines, ""]
+
+
+def _seconds(case: Case) -> dict[str, float | None]:
+    def since(moment: datetime | None) -> float | None:
+        return None if moment is None else (moment - case.clocks.reported).total_seconds()
+
+    return {name: since(getattr(case.clocks, name)) for name in _CLOCKS}
+
+
+def _moment(at: datetime | None) -> str:
+    return "not yet" if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
+
+
+def _span(span: timedelta) -> str:
+    seconds = round(span.total_seconds())
+    sign = "-" if seconds < 0 else "+"
+    hours, rest = divmod(abs(seconds), 3600)
+    return f"{sign}{hours}:{rest // 60:02}:{rest % 60:02}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
