@@ -68,7 +68,7 @@ def test_generated_policies_allow_what_the_server_says(openbao: OpenBaoServer) -
 
     @given(holding=_holding, paths=st.lists(_path, min_size=40, max_size=60, unique=True))
     @settings(
-        max_examples=120,
+        max_examples=80,
         deadline=None,
         derandomize=True,
         database=None,

@@ -346,7 +346,7 @@ def test_generated_rights_are_read_as_the_api_server_reads_them(
 
     @given(generated=WORLDS)
     @settings(
-        max_examples=8,
+        max_examples=5,
         deadline=None,
         derandomize=True,
         database=None,
