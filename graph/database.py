@@ -149,11 +149,23 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
+        if _is_full(error.orig):
+            raise UnavailableError(
+                "The disk of the database is full.",
+                means="Nothing was written; what cannot be noted is not done.",
+                do_now="Make space on its disk, then go on: a run that stopped can be retried.",
+            ) from None
         raise UnavailableError(
             f"The database did not answer: {type(error.orig).__name__}.",
             means="Nothing was written; what was known is kept.",
             do_now="Check that the database runs, is not locked and has space left.",
         ) from None
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Know it by the codes of SQLite (SQLITE_FULL) and of PostgreSQL (disk_full)."""
+    named = getattr(error, "sqlite_errorname", "") or getattr(error, "sqlstate", "")
+    return named in {"SQLITE_FULL", "53100"}
 
 
 def _understood(url: str) -> URL:

@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from bot.cli.app import app
-from bot.cli.incidents import AsPerson, IncidentArgument, acting, follow, incidents, response
+from bot.cli.incidents import AsPerson, IncidentArgument, acting, incidents, response
 from bot.cli.output import say
+from bot.cli.running import follow
 
 StepArgument = Annotated[
     str, typer.Argument(help="A step's id, as in the plan; empty: the first that is not done.")

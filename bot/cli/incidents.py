@@ -6,7 +6,6 @@ of the operating system: whoever holds the database and the key could act anyway
 """
 
 import getpass
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -16,13 +15,12 @@ import typer
 from bot.cli.app import app, configuration
 from bot.cli.ask import AsJson
 from bot.cli.output import print_json, print_table, say
+from bot.cli.running import await_decision, follow, ways_on
 from bot.wiring import ResponseParts, graph_parts, response_parts
 from graph.errors import BadInputError, RefusedError
 from responders.export import as_json as case_as_json
 from responders.export import markdown
-from responders.incident import ApprovalState, Case, IncidentState, Person
-
-_LOOK_SECONDS = 0.3  # between two looks at the rows while a run is followed
+from responders.incident import ApprovalState, IncidentState, Person
 
 incidents = typer.Typer(help="Look at incidents.", no_args_is_help=True)
 app.add_typer(incidents, name="incident")
@@ -170,20 +168,30 @@ def run_command(
     context: typer.Context,
     incident: IncidentArgument,
     person: AsPerson = "",
+    wait: Annotated[
+        bool, typer.Option("--follow", help="Wait for the approval too, then follow the run.")
+    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """
     Ask for approval if nobody did; run the approved plan here and follow it to its end.
 
-    Exits with 1 where the run stopped before its end, with 4 where it may not run.
+    With --json each change is one line, an event. Exits with 1 where the run stopped before its
+    end, with 4 where it may not run.
     """
     with response(context, launch=True) as parts:
         incident_id = parts.desk.find_id(incident)
         case = parts.desk.case(incident_id)
         if case.state in {IncidentState.OPEN, IncidentState.PLANNED}:
             asked = parts.desk.ask_approval(incident_id, acting(person))
-            say(f"Asked for approval ({asked.needed} needed) of: {', '.join(asked.approvers)}")
-            say(f"They run: locksmith approve {incident_id} --as THEIR-E-MAIL")
-            return
+            if not as_json:
+                say(f"Asked for approval ({asked.needed} needed) of: {', '.join(asked.approvers)}")
+                say(f"They run: locksmith approve {incident_id} --as THEIR-E-MAIL")
+            if not wait:
+                return
+            case = parts.desk.case(incident_id)
+        if wait and case.state == IncidentState.WAITING:
+            case = await_decision(parts, incident_id)
         if case.state == IncidentState.WAITING:
             raise RefusedError(
                 f"{incident_id} waits for approval.",
@@ -194,9 +202,9 @@ def run_command(
             raise RefusedError(
                 f"{incident_id} is {case.state}: there is no approved run to go on with.",
                 means="Nothing was changed.",
-                do_now=case.next_action + _ways_on(case),
+                do_now=case.next_action + ways_on(case),
             )
-        follow(parts, incident_id)
+        follow(parts, incident_id, as_json=as_json)
 
 
 def _vote(context: typer.Context, incident: str, email: str, *, approve: bool, reason: str) -> None:
@@ -214,34 +222,3 @@ def _vote(context: typer.Context, incident: str, email: str, *, approve: bool, r
         say(f"{incident_id}: {decided.state} ({agreed} of {decided.needed} approvals)")
         if approve and decided.state is ApprovalState.APPROVED:
             follow(parts, incident_id)
-
-
-def follow(parts: ResponseParts, incident_id: str) -> None:
-    """
-    Print each step as it changes, until the run is over or stands still.
-
-    Raises:
-        typer.Exit: code 1, the run stopped before its end.
-    """
-    shown: dict[str, str] = {}
-    while True:
-        case = parts.desk.case(incident_id)
-        for progress in case.progress:
-            line = f"{progress.state:<10} {progress.step.title}: {progress.sentence}"
-            if progress.sentence and shown.get(progress.step.id) != line:
-                shown[progress.step.id] = line
-                say(line)
-        closing = case.state == IncidentState.VERIFIED and parts.desk.gate(incident_id).open
-        if case.state != IncidentState.RUNNING and not closing:
-            break
-        time.sleep(_LOOK_SECONDS)
-    say(f"{incident_id} is {case.state}. {case.next_action}{_ways_on(case)}")
-    if case.state == IncidentState.STOPPED:
-        raise typer.Exit(1)
-
-
-def _ways_on(case: Case) -> str:
-    """Name the commands that go on with a run that stands still."""
-    if case.state != IncidentState.STOPPED:
-        return ""
-    return f" Then: locksmith retry {case.id} (or: confirm, skip, undo; each has --help)."

@@ -20,6 +20,7 @@ from responders.approvals import (
     decide,
     electorate,
 )
+from responders.desk import IncidentDesk
 from responders.incident import ApprovalState, IncidentState, Person, Vote
 from tests.responders.room import (
     ANA,
@@ -218,18 +219,30 @@ def test_more_replicas_do_not_void_an_approval(room: Room) -> None:
 
 
 class Attack(RuleBasedStateMachine):
-    """Clicks in any order, groups that change, plans that change, time that passes."""
+    """
+    Clicks in any order on two replicas, groups and plans that change, time, broken glass.
+
+    Each replica has connections of its own to the one database, as another process has.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = TemporaryDirectory()
         self.clock = Clock()
         self.group = list(PEOPLE[:4])
-        self.room = Room(
-            Path(self.folder.name),
-            now=self.clock,
-            policy=ApprovalPolicy(approvers=("group:attacked",), quorum=2, expiry_minutes=60),
-            members={"group:attacked": [Member(one) for one in self.group]},
+        policy = ApprovalPolicy(
+            approvers=("group:attacked",),
+            quorum=2,
+            expiry_minutes=60,
+            break_glass=("group:night",),
+        )
+        self.members = {
+            "group:attacked": [Member(one) for one in self.group],
+            "group:night": [Member(PEOPLE[4]), Member(PEOPLE[5])],
+        }
+        self.replica, self.room = (
+            Room(Path(self.folder.name), now=self.clock, policy=policy, members=self.members)
+            for _ in range(2)
         )
         self.replicas = 2
         self.more = False
@@ -240,12 +253,16 @@ class Attack(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.room.database.close()
+        self.replica.database.close()
         self.folder.cleanup()
 
-    @rule(person=st.sampled_from(PEOPLE))
-    def ask(self, person: Person) -> None:
+    def desk(self, *, other: bool) -> IncidentDesk:
+        return (self.replica if other else self.room).desk
+
+    @rule(person=st.sampled_from(PEOPLE), other=st.booleans())
+    def ask(self, person: Person, *, other: bool) -> None:
         try:
-            request = self.room.desk.ask_approval(self.incident_id, person)
+            request = self.desk(other=other).ask_approval(self.incident_id, person)
         except LocksmithError:
             return
         if request.id not in self.requests:
@@ -256,12 +273,13 @@ class Attack(RuleBasedStateMachine):
         person=st.sampled_from(PEOPLE),
         approve=st.sampled_from([True, True, False]),
         old=st.booleans(),
+        other=st.booleans(),
     )
-    def click(self, person: Person, *, approve: bool, old: bool) -> None:
+    def click(self, person: Person, *, approve: bool, old: bool, other: bool) -> None:
         request_id = self.requests[0 if old else -1]
         asked = self.room.records.ballot.find(request_id).request
         try:
-            self.room.desk.vote(request_id, person, approve=approve)
+            self.desk(other=other).vote(request_id, person, approve=approve)
         except LocksmithError:
             return
         assert person not in {PEOPLE[0], PEOPLE[5], asked.requested_by}
@@ -273,7 +291,7 @@ class Attack(RuleBasedStateMachine):
             self.group.remove(person)
         else:
             self.group.append(person)
-        self.room.members = {"group:attacked": [Member(one) for one in self.group]}
+        self.members["group:attacked"] = [Member(one) for one in self.group]
 
     @rule()
     def change_the_graph(self) -> None:
@@ -287,6 +305,31 @@ class Attack(RuleBasedStateMachine):
         except LocksmithError:
             return
 
+    @precondition(lambda self: self.requests)
+    @rule(pair=st.lists(st.sampled_from(PEOPLE[:5]), min_size=2, max_size=4))
+    def click_at_once(self, pair: list[Person]) -> None:
+        """Many clicks in one moment, some of them on the other replica, some of them twice."""
+
+        def click(number: int) -> None:
+            try:
+                desk = self.desk(other=number % 2 == 0)
+                desk.vote(self.requests[-1], pair[number // 2], approve=True)
+            except LocksmithError:
+                return
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(click, range(2 * len(pair))))
+
+    @rule(person=st.sampled_from([PEOPLE[0], PEOPLE[4], PEOPLE[5]]), other=st.booleans())
+    def break_glass(self, person: Person, *, other: bool) -> None:
+        if self.clock.at.minute % 3:  # seldom, else nothing else is ever seen
+            return
+        try:
+            self.desk(other=other).glass.run_alone(self.incident_id, person, "Nobody is awake.")
+        except LocksmithError:
+            return
+        assert person == PEOPLE[4], "one who may not, or who leaked the value"
+
     @rule(minutes=st.sampled_from([1, 40, 70]))
     def let_time_pass(self, minutes: int) -> None:
         self.clock.at += timedelta(minutes=minutes)
@@ -299,8 +342,11 @@ class Attack(RuleBasedStateMachine):
             for found in (self.room.records.ballot.find(one).request for one in self.requests)
             if found.state is ApprovalState.APPROVED
         ]
-        assert len(approved) <= 1
-        assert (case.state is IncidentState.RUNNING) == bool(approved)
+        alone = case.emergency is not None
+        assert len(approved) + alone <= 1
+        assert (case.state is IncidentState.RUNNING) == (bool(approved) or alone)
+        started = [run.number for run in self.replica.records.journal.running()]
+        assert started == [1] * (len(approved) + alone)
         for request in approved:
             assert case.plan is not None
             assert request.plan_hash == case.plan.hash

@@ -76,6 +76,23 @@ def test_a_removed_entry_is_found() -> None:
     assert (verdict.finding, verdict.sequence) == (AuditFinding.REMOVED, 3)
 
 
+def test_entries_in_another_order_are_found() -> None:
+    entries = chain_of(5)
+    swapped = [entries[0], entries[2], entries[1], *entries[3:]]
+    verdict = CHAIN.verify(swapped)
+    assert (verdict.finding, verdict.sequence) == (AuditFinding.REMOVED, 2)
+    # Their numbers swapped as well, as somebody would who writes to the table.
+    renumbered = [replace(each, sequence=n) for n, each in enumerate(swapped, start=1)]
+    verdict = CHAIN.verify(renumbered)
+    assert (verdict.finding, verdict.sequence) == (AuditFinding.EDITED, 2)
+
+
+def test_an_entry_put_in_by_hand_is_found() -> None:
+    entries = chain_of(3)
+    forged = replace(entries[1], sequence=4, previous=entries[2].seal, sentence="approved")
+    assert CHAIN.verify([*entries, forged]).finding is AuditFinding.EDITED
+
+
 def test_a_cut_end_is_found_only_against_a_checkpoint() -> None:
     entries = chain_of(5)
     assert CHAIN.verify(entries[:3]).finding is AuditFinding.INTACT

@@ -1,6 +1,7 @@
 """Incidents from the shell: report, look, plan, refuse, approve, run, prove; nothing is echoed."""
 
 import base64
+import re
 import secrets
 import sqlite3
 from collections.abc import Callable
@@ -238,7 +239,7 @@ def test_a_run_from_report_to_proof(changing: Run, fresh_world: World) -> None:
     assert changing("run", incident, *SUE).code == 0
     ran = changing("approve", incident, *SAM)
     assert ran.code == 0, ran.out + ran.err
-    assert "confirmed" in ran.out
+    assert re.search(r"█{12} (\d+)/\1 confirmed", ran.out), "no line says that all is done"
     assert f"{incident} is closed" in ran.out
     with Outside(fresh_world) as outside:
         assert outside.token_in_store() != leaked
