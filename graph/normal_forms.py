@@ -33,6 +33,11 @@ _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,60})-----((?:[^-]|-(?!----)){16,})--
 _PEM_HEADER = re.compile(r"^[A-Za-z-]+: .*$", re.MULTILINE)  # Proc-Type, DEK-Info
 _PUBLIC_PEM = ("CERTIFICATE", "PUBLIC KEY")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}|[A-Za-z0-9_-]+={0,2}")
+_TOKEN = re.compile(r"[A-Za-z0-9_.+/-]+={0,2}")
+_HTPASSWD = re.compile(
+    r"^(?P<user>[^:\s]{1,64}):(?P<hash>\$(?:2[abxy]|apr1|[156y])\$\S{8,}|\{SHA\}\S{8,})$",
+    re.MULTILINE,
+)
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){8,}")
 _PERCENT = re.compile(r"%[0-9a-fA-F]{2}")
 _LINE = re.compile(
@@ -99,6 +104,9 @@ def normal_forms(value: str) -> tuple[NormalForm, ...]:
 
 def _inside(text: str) -> Iterator[_Part | NormalForm]:
     """Yield everything that is one step further inside `text`."""
+    if _TOKEN.fullmatch(text):  # most values: no space, quote, colon or escape to look behind
+        yield from _base64(text)
+        return
     trimmed = unicodedata.normalize("NFC", text.strip().replace("\r\n", "\n"))
     if trimmed != text:
         yield _Part("trimmed", trimmed)
@@ -228,6 +236,9 @@ def _lines(text: str) -> Iterator[_Part]:
     """Values of KEY=VALUE and `key: value` lines: .env files, shell exports, properties, YAML."""
     if text[:1] in ("{", "["):
         return
+    for entry in _HTPASSWD.finditer(text):
+        yield _Part("htpasswd_user", entry["user"], weak=True)
+        yield _Part("htpasswd_hash", entry["hash"])
     for line in _LINE.finditer(text):
         value = line["value"].strip()
         yield _Part("line_value", value)

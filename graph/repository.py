@@ -17,7 +17,18 @@ from operator import itemgetter
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, Table, func, select, text, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Row,
+    Select,
+    Table,
+    bindparam,
+    func,
+    select,
+    text,
+    update,
+)
 
 from graph import merging
 from graph.amending import Amendment, amend
@@ -53,6 +64,9 @@ from graph.tables import CHANGES, EDGES, FEED, FINGERPRINTS, GAPS, NODES, SOURCE
 # asking for them by name.
 _MAX_BEHIND = 20_000
 
+_WITH_DIGEST = select(FINGERPRINTS).where(
+    FINGERPRINTS.c.digest.in_(bindparam("digests", expanding=True))
+)
 _NEW_OBJECTS, _ROUNDS = 50_000, (20, 20)  # see `expect_many_objects`
 
 
@@ -140,9 +154,7 @@ class GraphRepository:
             rows = [
                 row
                 for part in merging.parts(sorted({digest for _, digest in asked}))
-                for row in connection.execute(
-                    select(FINGERPRINTS).where(FINGERPRINTS.c.digest.in_(part))
-                )
+                for row in connection.execute(_WITH_DIGEST, {"digests": part})
                 if (row.key_id, row.digest) in asked
             ]
         strong = {

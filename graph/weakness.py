@@ -13,6 +13,8 @@ from collections import Counter
 _MIN_LENGTH = 8
 _MIN_BITS = 22.5  # Shannon, whole value: "postgres" 22.0, eight different characters 24.0
 _MIN_DIGITS = 12  # shorter numbers are dates, ports and phone numbers
+_MANY = 256  # characters
+_BITS = (0.0, *(count * math.log2(count) for count in range(1, _MANY + 1)))
 _MAX_WORDS = 24  # characters; longer runs of words may be passphrases
 _MIN_URL_PATH = 16  # characters; webhook URLs carry their secret in the path
 
@@ -53,6 +55,9 @@ def is_weak(value: str) -> bool:
 
 def shannon_bits(text: str) -> float:
     """Return the Shannon information of the whole text in bits: entropy per character x length."""
-    counts = Counter(text)
     total = len(text)
-    return -sum(count * math.log2(count / total) for count in counts.values())
+    if total > _MANY:
+        counts = Counter(text).values()
+        return total * math.log2(total) - sum(count * math.log2(count) for count in counts)
+    # Several times as fast as a Counter, and every value of an index comes by here.
+    return _BITS[total] - sum([_BITS[text.count(character)] for character in set(text)])

@@ -8,12 +8,13 @@ import typer
 
 from bot.cli.app import app, configuration
 from bot.cli.ask import AsJson, gap_rows
-from bot.cli.output import print_gaps, print_json, print_table, say, text_from_stdin
+from bot.cli.output import print_gaps, print_json, say, text_from_stdin
+from bot.cli.reads import print_reads, reads_of
 from bot.wiring import GraphParts, graph_parts
 from graph.audit_hash import seek_text
 from graph.errors import BadInputError
 from graph.ingest import ingest, log_gaps
-from graph.queries.access import Access, Accesses, accesses, places_of
+from graph.queries.access import Accesses, accesses
 from graph.queries.blast_radius import to_json
 from graph.queries.search import resolve
 from graph.refs import Ref, split_key
@@ -51,38 +52,10 @@ def access_command(
     print_gaps(gap_rows(answer.gaps))
 
 
-def print_reads(reads: tuple[Access, ...]) -> None:
-    for title, sure in (("Read by", True), ("May have been seen in a list or watch by", False)):
-        some = [one for one in reads if one.sure is sure]
-        if some:
-            print_table(
-                title,
-                ("who", "what", "times", "first", "last", "from", "with"),
-                (
-                    (
-                        one.subject or one.who,
-                        one.secret,
-                        str(one.times),
-                        f"{one.first:%Y-%m-%d %H:%M:%S}",
-                        f"{one.last:%Y-%m-%d %H:%M:%S}",
-                        ", ".join(one.addresses),
-                        ", ".join(one.agents),
-                    )
-                    for one in some
-                ),
-            )
-
-
-def reads_of(parts: GraphParts, ref: str, since: datetime | None) -> tuple[Access, ...]:
-    """Answer for a secret and all its copies, from what was taken in already."""
-    places = places_of(parts.repository.snapshot(), [split_key(ref)])
-    return accesses(parts.reads.of(places, since=since))
-
-
 def _of_secret(parts: GraphParts, ref: str, since: datetime | None) -> Accesses:
     secret = resolve(parts.repository.snapshot(), ref)
     gaps = log_gaps(parts.reads, parts.connections, since=since)
-    return Accesses(secret, reads_of(parts, secret, since), gaps)
+    return Accesses(secret, reads_of(parts, [split_key(secret)], since), gaps)
 
 
 def _of_value(parts: GraphParts, since: datetime | None) -> Accesses:

@@ -12,6 +12,7 @@ from bot.cli.app import app, configuration
 from bot.cli.following import follow
 from bot.cli.output import print_gaps, print_json, print_table, say, text_from_stdin
 from bot.cli.pictures import write_png, write_svg
+from bot.cli.reads import print_reads, reads_of
 from bot.intake.intake import Seen
 from bot.wiring import GraphParts, graph_parts, intake_of
 from graph.collect import CollectedSource, collect
@@ -195,10 +196,12 @@ def blast_radius_command(
     else:
         snapshot = parts.repository.snapshot()
         answer = blast_radius(snapshot, [split_key(resolve(snapshot, ref))])
+    reads = reads_of(parts, answer.secrets, None)
     if as_json:
-        print_json(to_json(answer))
+        print_json(to_json(answer) | {"reads": reads})
     else:
         _print_blast_radius(answer, parts)
+        print_reads(reads)
     for file, write in ((svg, write_svg), (png, write_png)):
         if file is not None:
             write(answer, file)

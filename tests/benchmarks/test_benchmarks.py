@@ -14,7 +14,9 @@ from graph.snapshot import Snapshot
 from tests.benchmarks import (
     bench_collection,
     bench_detection,
+    bench_index,
     bench_queries,
+    bench_stolen_index,
     bench_storage,
     labelled,
 )
@@ -106,3 +108,20 @@ def test_the_labelled_set_is_new_with_each_seed_and_its_checksums_are_right() ->
     assert not {value for _, value in plain} & {one.value for one in other}
     token = next(one.value for one in first if one.kind == "github personal")
     assert labelled._base62(zlib.crc32(token[4:34].encode()), 6) == token[34:]
+
+
+def test_the_index_is_measured() -> None:
+    found = bench_index.match(200, rounds=5)
+    assert found.wall.ratio > 0
+    assert found.hundredth(99) > 0
+    assert bench_index.build(50).digests >= 50
+
+
+def test_a_stolen_index_gives_nothing_and_those_of_others_give_everything() -> None:
+    weak = bench_stolen_index.passwords(10_000)
+    assert len(set(weak)) == 10_000
+    ours, plain, peppered = bench_stolen_index.attack(weak, sample=5)
+    assert (ours.tried, ours.recovered) == (10_000, 0)
+    assert (plain.tried, plain.recovered) == (10_000, 10_000)
+    assert (peppered.tried, peppered.recovered) == (5, 5)
+    assert peppered.guessed

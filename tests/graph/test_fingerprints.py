@@ -205,6 +205,18 @@ def test_weak_values_never_match_alone():
     assert matches("postgres://app:x9LmQ2vTr81@db", "app") == ()
 
 
+def test_an_htpasswd_file_is_known_by_its_hashes_and_its_users_only_confirm():
+    digest = "$2y$05$c4WoMPo3SXsafkva.HHa6uXQZWr7oboPiC2bT/r7q1BB8I2s0BRqC"
+    stored = f"deploy-7fQ2xLbV:{digest}\nana:$apr1$fQ2xLbV7$rTzK1mN8cWdE4pgwlive9\n"
+    assert "htpasswd_hash" in matches(stored, f"deploy-7fQ2xLbV:{digest}")
+    assert matches(stored, digest) == ("htpasswd_hash",)
+    user = FINGERPRINTER.of_leaked(SecretValue("deploy-7fQ2xLbV"))[0].digest
+    found = {one.digest: one for one in FINGERPRINTER.of_stored(SecretValue(stored))}
+    assert found[user].form == "htpasswd_user"
+    assert found[user].weak
+    assert matches(stored, "deploy-7fQ2xLbV") == ()
+
+
 def test_a_public_certificate_does_not_identify():
     certificate = PEM.replace("RSA PRIVATE KEY", "CERTIFICATE")
     assert all(found.weak for found in FINGERPRINTER.of_stored(SecretValue(certificate)))
