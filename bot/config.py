@@ -25,6 +25,7 @@ from pydantic import (
     field_validator,
 )
 
+from bot.slack_features import FEATURES, FeatureName
 from graph.catalog_api import CatalogSettings
 from graph.endpoints import (
     AwsSettings,
@@ -93,7 +94,8 @@ class SlackSettings(Section):
     `security_channel` is a name or an id; `scan_messages`: look at messages where the bot is.
 
     `admin_user_token`: a user token (xoxp-) of a workspace admin with chat:write. With it Locksmith
-    deletes messages that hold a secret; without it, it asks their authors.
+    deletes messages that hold a secret; without it, it asks their authors. `features`: what of the
+    app is wanted beside its core; `locksmith slack manifest` and `check` go by it.
     """
 
     bot_token: SecretStr | None = None
@@ -102,6 +104,12 @@ class SlackSettings(Section):
     admin_user_token: SecretStr | None = None
     security_channel: str = "security"
     scan_messages: bool = True
+    features: tuple[FeatureName, ...] = tuple(FEATURES)
+
+    @property
+    def wanted_features(self) -> tuple[FeatureName, ...]:
+        """The features, without what is switched off elsewhere."""
+        return tuple(one for one in self.features if one != "scan" or self.scan_messages)
 
 
 class SpillSettings(Section):

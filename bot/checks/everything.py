@@ -8,13 +8,14 @@ from bot.checks.aws import check_aws
 from bot.checks.finding import Checked, Outcome
 from bot.checks.graph import check_graph
 from bot.checks.kubernetes import check_kubernetes
+from bot.checks.reaching import check_catalogs, check_databases, check_pagers, check_web
 from bot.checks.slack import check_slack
 from bot.checks.vault import check_vault
 from bot.wiring import GraphParts
 
 
 def check_everything(parts: GraphParts) -> Iterator[Checked]:
-    """Look at the database, Slack, each store, each cluster, each issuer, and who can approve."""
+    """Look at the database, Slack, everything that is connected, and who can approve."""
     yield Checked("database", "open", Outcome.OK, parts.database.shown)
     yield from check_slack(parts.config.slack)
     for name in parts.connections.vault_names:
@@ -26,6 +27,10 @@ def check_everything(parts: GraphParts) -> Iterator[Checked]:
     yield from check_graph(parts.repository, now=parts.now())
     for name in parts.connections.issuer_names:
         yield _check_issuer(name, parts)
+    yield from check_databases(parts)
+    yield from check_catalogs(parts.config)
+    yield from check_pagers(parts.config)
+    yield from check_web(parts.config)
     yield from _check_response(parts)
 
 

@@ -4,30 +4,15 @@ Checks the Slack app: both tokens, the scopes granted against those needed, the 
 Scopes are read from the X-OAuth-Scopes header of any Web API answer (docs.slack.dev).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.checks.finding import Checked, Outcome
 from bot.config import SlackSettings
+from bot.slack_features import CORE, FEATURES, FeatureName
 
-CORE = {
-    "commands": "/leak and the shortcuts",
-    "chat:write": "cards and answers",
-    "users:read": "refuse guests, bots and deactivated people",
-    "usergroups:read": "approver groups",
-    "channels:read": "find channels shared with others",
-    "groups:read": "the same for private channels",
-}
-OPTIONAL = {
-    "users:read.email": "one person is one identity",
-    "channels:history": "see leaks and deletions in public channels",
-    "groups:history": "the same in private channels",
-    "app_mentions:read": "take a report by @locksmith in a thread",
-    "im:history": "take a report by direct message",
-    "files:read": "look for secrets in text files that are posted",
-}
 _CONNECTION = "slack"
 
 
@@ -48,7 +33,9 @@ def check_slack(settings: SlackSettings) -> Iterator[Checked]:
     try:
         who = client.auth_test()
         yield Checked(_CONNECTION, "bot token", Outcome.OK, f"@{who['user']} in {who['team']}")
-        yield from _scopes(str(who.headers.get("x-oauth-scopes") or _header(who.headers)))
+        yield from _scopes(
+            str(who.headers.get("x-oauth-scopes") or _header(who.headers)), settings.wanted_features
+        )
         yield from _channel(client, settings.security_channel)
     except (SlackClientError, OSError) as error:
         yield Checked(
@@ -72,9 +59,12 @@ def _header(headers: object) -> str:
     return next((str(value) for name, value in items if name.lower() == "x-oauth-scopes"), "")
 
 
-def _scopes(header: str) -> Iterator[Checked]:
+def _scopes(header: str, features: Iterable[FeatureName]) -> Iterator[Checked]:
     granted = {scope.strip() for scope in header.split(",")}
-    for scopes, outcome in ((CORE, Outcome.MISSING), (OPTIONAL, Outcome.OPTIONAL)):
+    asked: dict[str, str] = {}
+    for feature in features:
+        asked |= FEATURES[feature].scopes
+    for scopes, outcome in ((CORE, Outcome.MISSING), (asked, Outcome.OPTIONAL)):
         for scope, purpose in scopes.items():
             if scope in granted:
                 yield Checked(_CONNECTION, f"scope {scope}", Outcome.OK, purpose)

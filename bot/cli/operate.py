@@ -16,6 +16,7 @@ from bot.cli.incidents import response
 from bot.cli.output import print_json, print_table, say
 from bot.logs import configure_logging
 from bot.serving import Serving
+from bot.slack_features import manifest
 from bot.wiring import graph_parts, response_parts
 from graph.errors import BadInputError
 from responders.audit import Checkpoint
@@ -102,9 +103,15 @@ def migrate_command(context: typer.Context) -> None:
 
 
 @slack_commands.command("manifest")
-def manifest_command() -> None:
-    """Print the app manifest to paste at api.slack.com/apps."""
-    say((files("bot.slack") / "manifest.yaml").read_text())
+def manifest_command(
+    context: typer.Context,
+    name: Annotated[
+        str, typer.Option("--name", help="The app's name; a test app needs one of its own.")
+    ] = "",
+) -> None:
+    """Print the app manifest to paste at api.slack.com/apps, for the features of the config."""
+    full = (files("bot.slack") / "manifest.yaml").read_text()
+    say(manifest(full, configuration(context).slack.wanted_features, name=name).rstrip())
 
 
 @audit_commands.command("verify")

@@ -5,6 +5,8 @@ from pathlib import Path
 import jsonschema
 import yaml
 
+from bot.slack_features import CORE, FEATURES, manifest
+
 MANIFEST = Path(__file__).parents[2] / "deploy" / "slack-manifest.yaml"
 # Source: docs.slack.dev/reference/app-manifest and the limits listed there.
 SCHEMA = {
@@ -114,9 +116,36 @@ def test_the_fixed_names_are_there() -> None:
 
 
 def test_there_are_six_core_scopes_and_each_event_has_its_scope() -> None:
-    manifest = yaml.safe_load(MANIFEST.read_text())
-    scopes = manifest["oauth_config"]["scopes"]
+    found = yaml.safe_load(MANIFEST.read_text())
+    scopes = found["oauth_config"]["scopes"]
     assert len(scopes["bot"]) == 6
-    for event in manifest["settings"]["event_subscriptions"]["bot_events"]:
+    for event in found["settings"]["event_subscriptions"]["bot_events"]:
         scope = NEEDS.get(event)
         assert scope is None or scope in scopes["bot"] + scopes["bot_optional"]
+
+
+def test_a_feature_that_is_not_wanted_leaves_no_scope_and_no_event() -> None:
+    full = MANIFEST.read_text()
+    assert manifest(full, FEATURES) == full
+    for feature, needs in FEATURES.items():
+        rest = [one for one in FEATURES if one != feature]
+        found = yaml.safe_load(manifest(full, rest, name="Locksmith test"))
+        jsonschema.validate(found, SCHEMA)
+        assert found["display_information"]["name"] == "Locksmith test"
+        assert set(found["oauth_config"]["scopes"]["bot"]) == set(CORE)
+        assert not set(found["oauth_config"]["scopes"]["bot_optional"]) & set(needs.scopes)
+        assert not set(found["settings"]["event_subscriptions"]["bot_events"]) & set(needs.events)
+        read_only = found["features"]["app_home"]["messages_tab_read_only_enabled"]
+        assert read_only is (feature == "direct_messages")
+    least = yaml.safe_load(manifest(full, ()))
+    assert "bot_optional" not in least["oauth_config"]["scopes"]
+    assert all(
+        NEEDS.get(event) is None for event in least["settings"]["event_subscriptions"]["bot_events"]
+    )
+
+
+def test_the_features_are_all_that_the_manifest_asks_for() -> None:
+    scopes = yaml.safe_load(MANIFEST.read_text())["oauth_config"]["scopes"]
+    asked = {scope for needs in FEATURES.values() for scope in needs.scopes}
+    assert set(scopes["bot_optional"]) == asked
+    assert set(scopes["bot"]) == set(CORE)
