@@ -26,6 +26,7 @@ from responders.approvals import ApprovalPolicy, Member
 from responders.audit import AuditChain
 from responders.desk import IncidentDesk
 from responders.engine import WORKFLOWS_VERSION, RunEngine
+from responders.escalation import PagingSettings
 from responders.incident import LeakReport, Person
 from responders.limits import EngineSettings
 from responders.pager import Page, Pager, PageReceipt, PagerSettings
@@ -202,6 +203,7 @@ class Room:
     )
     script: dict[str, list[Exception | VerdictKind]] = field(default_factory=dict)
     pagers: Sequence[PagerRoute] | None = None
+    paging: PagingSettings = field(default_factory=PagingSettings)
     passing: Callable[[str], None] = lambda point: None
     playbooks: Sequence[str] = (PLAYBOOK, FALLBACK)
     url: str = ""
@@ -231,7 +233,7 @@ class Room:
             steps=steps,
             connections=cast(Connections, None),
             fingerprinter=cast(Fingerprinter, None),
-            switchboard=Switchboard(self.records.journal.pages, self.pagers),
+            switchboard=Switchboard(self.records.journal.pages, self.pagers, settings=self.paging),
             settings=self.settings,
             database_url=self.database.url,
             now=self.now,

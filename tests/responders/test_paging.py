@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from responders.escalation import PagingSettings
-from responders.incident import Case, Severity
+from responders.incident import Case, IncidentState, Severity
 from responders.pager import AnyPager
 from responders.pagers.pagerduty import PagerDutyPager, PagerDutySettings
 from responders.switchboard import PagerRoute, Switchboard
@@ -256,3 +256,20 @@ def test_keys_are_plain_short_and_different(night: Begin) -> None:
     keys = [page.key for page in note.pages]
     assert len(set(keys)) == 3
     assert all(key.isascii() and len(key) <= 255 for key in keys)
+
+
+def test_the_engine_makes_the_rounds_that_are_due(
+    running: Callable[..., Room], until: Callable[..., Case], system: OnCall
+) -> None:
+    system.faults = [429, "lost"]
+    room = running(
+        pagers=[PagerRoute("duty", duty(system))], paging=PagingSettings(retry_seconds=(0.1,))
+    )
+    incident = room.desk.report(report()).incident_id
+    for _ in range(400):
+        if any(page.confirmed for page in room.desk.case(incident).pages):
+            break
+        until(room, incident, IncidentState.PLANNED)
+    assert [page.confirmed for page in room.desk.case(incident).pages] == [True]
+    assert system.rung == 1
+    assert len(system.requests) == 3
