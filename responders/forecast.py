@@ -18,7 +18,7 @@ REVOKE_FIRST = "revoke-first"
 KUBELET_SYNC = "within about 2 minutes after its copy changed"
 
 # Kinds whose pods a change of the template replaces.
-ROLLABLE = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
+ROLLABLE = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Rollout"})
 
 
 def forecast(order: str, consumers: Sequence[Consumer], *, waves: int, stale: bool) -> Forecast:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from graph.errors import BadInputError
 from graph.queries.blast_radius import BlastRadius
 from graph.queries.consumers import Consumer
-from graph.refs import namespace_of
+from graph.refs import namespace_of, parse
 from responders.canonical import digest
 from responders.forecast import forecast, needs_restart
 from responders.incident import Forecast, Plan, PlannedStep
@@ -125,7 +125,15 @@ class Planner:
         for number, values in enumerate(_each(step, material), start=1):
             planned_id = step_id if step.for_each == "once" else f"{step_id}:{number}"
             if not _aimless(step, values):
-                yield _plan_step(playbook, planned_id, step, member, values)
+                fitting = self._for_sync(member, str(values.get("sync", "")))
+                yield _plan_step(playbook, planned_id, step, fitting, values)
+
+    def _for_sync(self, member: AnyStep, sync: str) -> AnyStep:
+        """Take the step that makes syncs of this kind copy; without one, the playbook's own."""
+        kind = parse(sync).path[2] if sync.startswith("k8s://") else ""
+        if not member.syncs or not kind or kind in member.syncs:
+            return member
+        return next((each for each in self._steps.values() if kind in each.syncs), member)
 
 
 def waves_of(consumers: Sequence[Consumer]) -> tuple[tuple[Consumer, ...], ...]:
@@ -203,7 +211,7 @@ def _plan_step(
         ) from None
     return PlannedStep(
         id=planned_id,
-        use=step.use,
+        use=member.name,
         title=fill_text(step.title, values),
         sentence=member.preview(settings),
         settings=settings.model_dump(mode="json"),

@@ -6,24 +6,31 @@ must not rest on the controller's own counters alone. A pod is on the new value 
 mark of the restart that we asked for, or when its containers started after the copy had changed.
 `look` reads, everything else is pure.
 
+Who restarts a workload by itself when a Secret changes (Stakater Reloader, Wave, Vault Secrets
+Operator) is told by annotations, so that it is not restarted twice. An Argo Rollout is restarted by
+its own field: its controller replaces the pods that are older than `spec.restartAt`.
+
 Source: Deployment status (observedGeneration before counters mean anything), pod ownership through
 ReplicaSets and Jobs: https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#deployment-status
+and https://argoproj.github.io/argo-rollouts/features/restart/
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from graph import refs
 from graph.connections import Connections, KubernetesApi
 from graph.errors import BadInputError, NotFoundError
-from graph.kubernetes.references import pod_references, template_of
-from graph.kubernetes.reload import pick_up
+from graph.kubernetes.references import Reference, pod_references, template_of
+from graph.kubernetes.reload import pick_up, reloaders_of
 from graph.model import PicksUp
 
 MARK = "locksmith/restarted-for"
-ROLLING_KINDS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
+ROLLING_KINDS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Rollout"})
+_OBSERVING = ROLLING_KINDS - {"Rollout"}  # a Rollout's observedGeneration is a hash in old versions
+_BY_OPERATOR = "vso.secrets.hashicorp.com/restartedAt"
 _GROUPS = {
     "Pod": "",
     "ReplicationController": "",
@@ -34,6 +41,11 @@ _GROUPS = {
     "Job": "batch",
     "CronJob": "batch",
     "Rollout": "argoproj.io",
+}
+_BETWEEN = {
+    "Deployment": ("ReplicaSet", "apps"),
+    "Rollout": ("ReplicaSet", "apps"),
+    "CronJob": ("Job", "batch"),
 }
 _OPERATORS = {"In": "in", "NotIn": "notin"}
 
@@ -50,6 +62,7 @@ class PodState:
     finished: bool
     started_at: datetime | None
     mark: str
+    created_at: datetime | None = None
     trouble: str = ""  # the reason of a container that waits ("CrashLoopBackOff")
 
 
@@ -59,7 +72,8 @@ class WorkloadState:
     One workload at one moment. `replicas` is what is asked for; None where that has no meaning.
 
     `by_hand` says why a changed template does not reach the pods by itself; `stalled` that the
-    controller gave up; `follows` whether every use of the copies comes by a mounted file.
+    controller gave up; `reloader` names who restarts it by itself when one of the copies changes;
+    `follows` whether every use of the copies comes by a mounted file.
     """
 
     ref: str
@@ -75,11 +89,16 @@ class WorkloadState:
     suspended: bool = False
     uses: tuple[PicksUp, ...] = ()
     reasons: tuple[str, ...] = ()
+    reloader: str = ""
     pods: tuple[PodState, ...] = ()
 
     @property
     def live(self) -> tuple[PodState, ...]:
         return tuple(pod for pod in self.pods if not pod.finished)
+
+    def marked(self, key: str) -> bool:
+        """Whether it was asked to restart under this key."""
+        return bool(key) and self.mark == key
 
     @property
     def idle(self) -> bool:
@@ -135,11 +154,16 @@ def look(connections: Connections, ref: str, copies: tuple[str, ...] = ()) -> Wo
     names = frozenset(
         parts[3] for parts in map(_parts_of_copy, copies) if parts[:2] == (cluster, namespace)
     )
-    how = [
-        pick_up(use, kind)
-        for use in pod_references(template.spec if template else {})
-        if use.name in names
-    ]
+    uses = [use for use in pod_references(template.spec if template else {}) if use.name in names]
+    how = [pick_up(use, kind) for use in uses]
+    annotations = dict(template.annotations) if template else {}
+    mark, restart_at = annotations.get(MARK, ""), None
+    if kind == "Rollout":
+        mark = _annotations(found).get(MARK, "")
+        restart_at = when(spec.get("restartAt"))
+    pods = tuple(_pod(pod) for pod in _pods_of(api, kind, namespace, found))
+    if mark and restart_at is not None:
+        pods = tuple(_restarted(pod, mark, restart_at) for pod in pods)
     return WorkloadState(
         ref=ref,
         kind=kind,
@@ -148,16 +172,23 @@ def look(connections: Connections, ref: str, copies: tuple[str, ...] = ()) -> Wo
         replicas=_replicas(kind, spec, status),
         observed=int(status.get("observedGeneration") or 0)
         >= int((found.get("metadata") or {}).get("generation") or 0)
-        or kind not in ROLLING_KINDS,
-        mark=template.annotations.get(MARK, "") if template else "",
+        if kind in _OBSERVING
+        else True,
+        mark=mark,
         by_hand=_by_hand(kind, spec),
         stalled=_stalled(status),
         schedule=str(spec.get("schedule") or ""),
         suspended=bool(spec.get("suspend")),
         uses=tuple(found.picks_up for found in how),
         reasons=tuple(dict.fromkeys(found.reason for found in how)),
-        pods=tuple(_pod(pod) for pod in _pods_of(api, kind, namespace, found)),
+        reloader=_reloader(kind, {**annotations, **_annotations(found)}, uses),
+        pods=pods,
     )
+
+
+def group_of(kind: str) -> str:
+    """Give the API group of a kind of workload."""
+    return _GROUPS[kind]
 
 
 def when(text: str | None) -> datetime | None:
@@ -178,6 +209,26 @@ def _parts(ref: str) -> tuple[str, str, str, str]:
 
 def _parts_of_copy(ref: str) -> tuple[str, ...]:
     return refs.parse(refs.split_key(ref)[0]).path
+
+
+def _annotations(found: Json) -> Mapping[str, str]:
+    return (found.get("metadata") or {}).get("annotations") or {}
+
+
+def _reloader(kind: str, annotations: Mapping[str, str], uses: Iterable[Reference]) -> str:
+    """Name who restarts it; the annotations of the Secrets themselves may not be read here."""
+    if _BY_OPERATOR in annotations:
+        return "Vault Secrets Operator"
+    found = reloaders_of(kind, annotations)
+    if found.name and any(found.covers(use.name, {}) for use in uses):
+        return {"stakater": "Stakater Reloader", "wave": "Wave"}[found.name]
+    return ""
+
+
+def _restarted(pod: PodState, mark: str, restart_at: datetime) -> PodState:
+    """Give a pod the mark of its Rollout if it is younger than `restartAt`."""
+    young = pod.created_at is not None and pod.created_at >= restart_at
+    return replace(pod, mark=mark) if young else pod
 
 
 def _floor(moment: datetime) -> datetime:
@@ -219,7 +270,7 @@ def _pods_of(api: KubernetesApi, kind: str, namespace: str, found: Json) -> Iter
     uid = found["metadata"]["uid"]
     query = _selector(found.get("spec") or {}) if kind not in {"Job", "CronJob"} else {}
     owners = {uid}
-    between = {"Deployment": ("ReplicaSet", "apps"), "CronJob": ("Job", "batch")}.get(kind)
+    between = _BETWEEN.get(kind)
     if between is not None:
         path = api.resource_path(*between, namespace=namespace)
         children = api.list(path, **query) if path else iter(())
@@ -264,6 +315,7 @@ def _pod(pod: Json) -> PodState:
         finished=status.get("phase") in {"Succeeded", "Failed"},
         started_at=min((start for start in starts if start is not None), default=None),
         mark=(metadata.get("annotations") or {}).get(MARK, ""),
+        created_at=when(metadata.get("creationTimestamp")),
         trouble=next((str(entry["reason"]) for entry in waiting if entry.get("reason")), ""),
     )
 

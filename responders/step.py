@@ -97,6 +97,7 @@ class Step(ABC, Generic[SettingsT]):
     reversible: ClassVar[bool]
     changes_world: ClassVar[bool] = True  # False: only looks; needs no allow-list entry
     final: ClassVar[bool] = False  # True: what it ends stays ended; approvers are warned of it
+    syncs: ClassVar[frozenset[str]] = frozenset()  # kinds of syncs that it makes copy
     Settings: type[SettingsT]
 
     @abstractmethod

@@ -23,8 +23,6 @@ pkg/controllers/externalsecret/externalsecret_controller.go (shouldRefresh: any 
 annotation changes syncedResourceVersion).
 """
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -33,10 +31,10 @@ from pydantic import Field
 
 from graph import refs
 from graph.collector import Permission
-from graph.errors import BadInputError, NotFoundError, RefusedError
-from graph.fingerprints import Fingerprinter
-from graph.secret_value import SecretValue
-from responders.kv_versions import READ_VALUES, KvSecret
+from graph.errors import RefusedError
+from responders.copies import judged_copy
+from responders.kubernetes_objects import KubernetesObject, find
+from responders.kv_versions import READ_VALUES
 from responders.step import (
     Fact,
     Receipt,
@@ -93,6 +91,7 @@ class Refresh(Step[RefreshSettings]):
         READ_VALUES,
     )
     reversible: ClassVar[bool] = False
+    syncs: ClassVar[frozenset[str]] = frozenset({"ExternalSecret"})
     Settings = RefreshSettings
 
     def preview(self, settings: RefreshSettings) -> str:
@@ -102,7 +101,7 @@ class Refresh(Step[RefreshSettings]):
         return (settings.sync, settings.target)
 
     def apply(self, settings: RefreshSettings, context: StepContext) -> Receipt:
-        sync = _Sync(settings, context)
+        sync = _sync(settings, context)
         found = sync.read()
         _refuse_if_deaf(settings, found)
         annotations = found["metadata"].get("annotations") or {}
@@ -137,7 +136,7 @@ class Refresh(Step[RefreshSettings]):
         return judged(lambda: self._look(settings, receipt, context), context)
 
     def _look(self, settings: RefreshSettings, receipt: Receipt, context: StepContext) -> Verdict:
-        found = _Sync(settings, context).read()
+        found = _sync(settings, context).read()
         seen = _status(found)
         if not seen.ready:
             return Verdict(
@@ -151,50 +150,12 @@ class Refresh(Step[RefreshSettings]):
                 {"do_now": "See whether the External Secrets operator runs, then try again."},
             )
         said = f"{settings.sync} says that it copied at {seen.refreshed_at}"
-        if not (settings.secret and settings.field and settings.target_key):
-            return _confirmed(settings, f"{said}; it copies whole secrets, no value was compared.")
-        if not _may_read(settings, context):
-            return _confirmed(
-                settings,
-                f"{said}; the value was not read (the cluster's mode does not allow it).",
-            )
-        if _same_value(settings, context):
-            return _confirmed(
-                settings, f"{said}, and the copy's digest equals that of the store's version."
-            )
-        templated = (found["spec"].get("target") or {}).get("template")
-        return Verdict(
-            VerdictKind.UNKNOWN if templated else VerdictKind.REFUTED,
-            f"{settings.target}#{settings.target_key} does not recognisably hold the"
-            f" store's current value of {settings.field}, although {said}.",
-        )
+        templated = bool((found["spec"].get("target") or {}).get("template"))
+        return judged_copy(settings, context, said, templated=templated)
 
 
-class _Sync:
-    """One ExternalSecret of one cluster."""
-
-    def __init__(self, settings: RefreshSettings, context: StepContext) -> None:
-        parts = refs.parse(settings.sync)
-        if parts.scheme != "k8s" or parts.path[2] != "ExternalSecret":
-            raise BadInputError(
-                f"{settings.sync} is not an ExternalSecret.",
-                do_now="Refresh it by hand, or add a step for its kind.",
-            )
-        cluster, namespace, kind, name = parts.path
-        self._api = context.connections.kubernetes(cluster)
-        path = self._api.resource_path(kind, _GROUP, namespace=namespace, item=name)
-        if path is None:
-            raise NotFoundError(
-                f"Cluster {cluster} serves no ExternalSecrets.",
-                means="External Secrets Operator is not installed there (any more).",
-            )
-        self._path = path
-
-    def read(self) -> dict[str, Any]:
-        return self._api.get(self._path)
-
-    def annotate(self, annotations: Mapping[str, str]) -> None:
-        self._api.patch(self._path, {"metadata": {"annotations": dict(annotations)}})
+def _sync(settings: RefreshSettings, context: StepContext) -> KubernetesObject:
+    return find(context.connections, settings.sync, "ExternalSecret", group=_GROUP)
 
 
 def _status(found: Mapping[str, Any]) -> _Status:
@@ -254,43 +215,3 @@ def _is_zero(interval: object) -> bool:
     """Tell 0, "0s", "0h0m0s" and less from "1h"; absent means the operator's default of 1h."""
     text = "" if interval is None else str(interval)
     return text.startswith("-") or bool(text and not text.strip("0hmsnuµ."))
-
-
-def _may_read(settings: RefreshSettings, context: StepContext) -> bool:
-    cluster, namespace, *_ = refs.parse(settings.target).path
-    mode = context.connections.cluster_settings(cluster)
-    return mode.mode == "fingerprint" and (not mode.namespaces or namespace in mode.namespaces)
-
-
-def _same_value(settings: RefreshSettings, context: StepContext) -> bool:
-    """
-    Compare by digest. A template may wrap the value, a property may be cut out of it: both fit.
-
-    Raises:
-        NotFoundError: one of the two has no such field.
-    """
-    stored = KvSecret(settings.secret, context.connections).value(settings.field)
-    copied = _copied_value(settings, context)
-    fingerprinter: Fingerprinter = context.fingerprinter
-    of_stored = [found.digest for found in fingerprinter.of_stored(stored)]
-    of_copied = [found.digest for found in fingerprinter.of_stored(copied)]
-    return of_stored[0] in of_copied or of_copied[0] in of_stored
-
-
-def _copied_value(settings: RefreshSettings, context: StepContext) -> SecretValue:
-    cluster, namespace, kind, name = refs.parse(refs.split_key(settings.target)[0]).path
-    api = context.connections.kubernetes(cluster)
-    path = api.resource_path(kind, "", namespace=namespace, item=name)
-    data = (api.get(path) if path else {}).get("data") or {}
-    try:
-        return SecretValue(base64.b64decode(data[settings.target_key]).decode())
-    except (KeyError, binascii.Error, UnicodeDecodeError):
-        raise NotFoundError(
-            f"{settings.target} has no text in its key “{settings.target_key}”."
-        ) from None
-
-
-def _confirmed(settings: RefreshSettings, sentence: str) -> Verdict:
-    target = refs.split_key(settings.target)[0]
-    copy = refs.with_key(target, settings.target_key)
-    return Verdict(VerdictKind.CONFIRMED, sentence, {"copies": [copy]})
