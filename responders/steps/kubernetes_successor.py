@@ -8,7 +8,7 @@ rolls the workload by itself, and waits until all pods are new. `undo` points ba
 way out while the former value still works: after the revocation the run goes forward instead.
 `kubernetes_secret.remove` ends the former one.
 
-For a token Secret of a service account `create` is not the way: see `service_account_token.issue`,
+For a token Secret of a service account `create` is not the way: see `account_token.issue`,
 whose successor `switch` takes as well.
 
 Example::
@@ -111,7 +111,7 @@ class Create(Step[CreateSettings]):
 
     def _look(self, settings: CreateSettings, receipt: Receipt, context: StepContext) -> Verdict:
         former = find(context.connections, settings.secret, "Secret")
-        successor = find(context.connections, str(receipt.facts["successor"]), "Secret")
+        successor = find(context.connections, str(receipt.facts.get("successor", "")), "Secret")
         values = [
             digest(text_of(one.read(), settings.field, one.ref), context.fingerprinter)
             for one in (former, successor)
@@ -173,7 +173,7 @@ class Switch(Step[SwitchSettings]):
         return Receipt(said, {"former": former, "successor": successor, "late": late})
 
     def verify(self, settings: SwitchSettings, receipt: Receipt, context: StepContext) -> Verdict:
-        former = str(receipt.facts["former"])
+        former = refs.parse(refs.split_key(settings.secret)[0]).path[3]
 
         def judge(state: WorkloadState) -> Finding:
             if state.exists and former in _named_by(state.ref, context):
@@ -222,7 +222,7 @@ def _names(settings: SwitchSettings, context: StepContext) -> tuple[str, str]:
     if noted is None or not noted.facts.get("successor"):
         raise BadInputError(
             f"No step “{settings.noted_by}” has made a successor of {settings.secret}.",
-            do_now="Put kubernetes_successor.create (or service_account_token.issue) before it.",
+            do_now="Put kubernetes_successor.create (or account_token.issue) before it.",
         )
     former = refs.parse(refs.split_key(settings.secret)[0]).path[3]
     return former, refs.parse(str(noted.facts["successor"])).path[3]

@@ -7,7 +7,9 @@ SecretProviderClassPodStatus per pod. `confirm` waits until each of them was wri
 store's current version was made, and says which pods have not been given it: those have to be
 started anew. The versions in it are the provider's own (a digest for Vault), so the moment counts.
 
-The clocks of the store and of the cluster are compared: set `clock_seconds` to what they differ by.
+The moment is the API server's record of the last write (managedFields); servers of old, such as
+1.20, renew it only for a new object, so that there only restarted pods count, and the rest is
+unknown. The clocks of store and cluster are compared: set `clock_seconds` to what they differ by.
 
 Example::
 

@@ -184,7 +184,7 @@ def test_a_kubernetes_login_sends_the_service_accounts_token(tmp_path):
     assert b"\\n" not in stub.asked[0].body
 
 
-def test_a_missing_service_account_token_is_told_by_its_path():
+def test_a_missing_account_token_is_told_by_its_path():
     vault = VaultSettings(address="http://v", auth="kubernetes", role="r", jwt_file="/nowhere/t")
     with pytest.raises(UnavailableError, match="/nowhere/t"):
         Connections({"main": vault}, {}, {}).vault("main")

@@ -18,9 +18,9 @@ the body of a TokenReview: leave `tokenreviews` at the level Metadata in the aud
 
 Example::
 
-    service_account_token.issue: {secret: "k8s://prod/ci/Secret/deployer-token"}
-    service_account_token.revoke: {secret: "k8s://prod/ci/Secret/deployer-token", noted_by: issue}
-    service_account_token.end_bound:
+    account_token.issue: {secret: "k8s://prod/ci/Secret/deployer-token"}
+    account_token.revoke: {secret: "k8s://prod/ci/Secret/deployer-token", noted_by: issue}
+    account_token.end_bound:
       bound_to: "k8s://prod/ci/Pod/runner-7d9f"
       uid: 5f3a8d0e-0d5c-4b1c-9a55-0f8c2f0a7c11
       account: "k8s://prod/ci/ServiceAccount/runner"
@@ -70,7 +70,7 @@ class IssueSettings(StepSettings):
 class Issue(Step[IssueSettings]):
     """Makes another token Secret for the same service account, under another name."""
 
-    name: ClassVar[str] = "service_account_token.issue"
+    name: ClassVar[str] = "account_token.issue"
     permissions: ClassVar[tuple[Permission, ...]] = (
         Permission("kubernetes", "get, create on secrets", "make the Secret, read its token back"),
         _REVIEW,
@@ -117,7 +117,7 @@ class Issue(Step[IssueSettings]):
         return judged(lambda: self._look(settings, receipt, context), context)
 
     def _look(self, settings: IssueSettings, receipt: Receipt, context: StepContext) -> Verdict:
-        successor = find(context.connections, str(receipt.facts["successor"]), "Secret")
+        successor = find(context.connections, str(receipt.facts.get("successor", "")), "Secret")
         former = find(context.connections, settings.secret, "Secret")
         new, old = (text_of(one.read(), "token", one.ref) for one in (successor, former))
         if digest(new, context.fingerprinter) == digest(old, context.fingerprinter):
@@ -142,7 +142,7 @@ class RevokeSettings(StepSettings):
 class Revoke(Step[RevokeSettings]):
     """Deletes the token Secret that leaked, and reviews its token until that is refused."""
 
-    name: ClassVar[str] = "service_account_token.revoke"
+    name: ClassVar[str] = "account_token.revoke"
     permissions: ClassVar[tuple[Permission, ...]] = (
         Permission("kubernetes", "get, delete on secrets", "end the leaked token"),
         _REVIEW,
@@ -209,7 +209,7 @@ class EndBoundSettings(StepSettings):
 class EndBound(Step[EndBoundSettings]):
     """Deletes what a bound token is bound to, which ends the token."""
 
-    name: ClassVar[str] = "service_account_token.end_bound"
+    name: ClassVar[str] = "account_token.end_bound"
     permissions: ClassVar[tuple[Permission, ...]] = (
         Permission(
             "kubernetes",
