@@ -19,9 +19,6 @@ from bot.sandbox.objects import ClusterObjects, Manifest
 from graph.connections import Connections, KubernetesSettings
 from graph.errors import RefusedError
 from responders.step import AnyStep, Receipt, StepSettings, Verdict, VerdictKind
-from responders.steps.image_pull_secret import Write, WriteSettings
-from responders.steps.kubernetes_secret import Remove, RemoveSettings, Rotate, RotateSettings
-from responders.steps.kubernetes_successor import Create, CreateSettings, Switch, SwitchSettings
 from responders.steps.account_token import (
     EndBound,
     EndBoundSettings,
@@ -30,6 +27,9 @@ from responders.steps.account_token import (
     Revoke,
     RevokeSettings,
 )
+from responders.steps.image_pull_secret import Write, WriteSettings
+from responders.steps.kubernetes_secret import Remove, RemoveSettings, Rotate, RotateSettings
+from responders.steps.kubernetes_successor import Create, CreateSettings, Switch, SwitchSettings
 from tests.responders.steps.parts import Store, context
 
 pytestmark = pytest.mark.cluster
