@@ -115,7 +115,7 @@ noise = st.none() | st.booleans() | st.integers() | names | st.lists(names, max_
 trash = st.recursive(noise, lambda x: st.lists(x) | st.dictionaries(names, x), max_leaves=15)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     st.sampled_from(NAMED),
     st.integers(0, 3),
@@ -134,7 +134,7 @@ def test_a_marker_planted_in_any_declared_field_is_found(
     assert of_marker(observed(obj, infer=False))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.sampled_from(KINDS), st.dictionaries(names, trash, max_size=3), trash, trash)
 def test_no_shape_of_a_custom_resource_crashes(
     kind: Kind, spec: dict[str, Any], other: Any, metadata: Any

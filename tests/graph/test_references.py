@@ -263,7 +263,7 @@ def around(spec: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     return st.builds(mixed, extra, st.booleans())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(names.flatmap(lambda n: planted(n).flatmap(around).map(lambda spec: (n, spec))))
 def test_a_marker_planted_in_any_field_that_names_a_secret_is_found(
     case: tuple[str, dict[str, Any]],
@@ -272,7 +272,7 @@ def test_a_marker_planted_in_any_field_that_names_a_secret_is_found(
     assert name in {use.name for use in pod_references(spec)}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.recursive(noise, lambda x: st.lists(x) | st.dictionaries(names, x), max_leaves=20))
 def test_no_shape_of_a_pod_spec_crashes(spec: Any) -> None:
     list(pod_references(spec))

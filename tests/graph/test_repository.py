@@ -73,7 +73,7 @@ def _content(snapshot: Snapshot) -> tuple[list[str], list[str], tuple[Gap, ...],
 
 
 _fast = settings(
-    max_examples=40,
+    max_examples=12,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

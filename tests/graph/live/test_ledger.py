@@ -67,7 +67,7 @@ def rows(repository: GraphRepository) -> tuple[object, ...]:
     )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps)
 def test_any_order_of_changes_ends_in_the_rows_of_what_is_true(changes: list[Looks]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -260,7 +260,7 @@ _granted = st.sampled_from(
 
 
 @given(st.lists(st.tuples(_places, _granted, _subjects), min_size=1, max_size=8))
-@settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=50, suppress_health_check=list(HealthCheck))
 def test_both_directions_agree(grants: list[tuple[str, dict[str, Any], dict[str, str]]]) -> None:
     objects = []
     for number, (place, granted, subject) in enumerate(grants):
