@@ -171,12 +171,11 @@ class Worker:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                worked = self.work_one()
+                if not self.work_one() and not self._stopping.is_set():
+                    self._inbox.wait(IDLE_SECONDS)
             except LocksmithError as error:  # the database: nothing is lost, it is tried again
                 log.warning("inbox.unreadable", happened=error.happened)
-                worked = False
-            if not worked and not self._stopping.is_set():
-                self._inbox.wait(IDLE_SECONDS)
+                self._stopping.wait(IDLE_SECONDS)
 
 
 def _defect() -> LocksmithError:

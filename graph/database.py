@@ -71,12 +71,14 @@ class Database:
         if self.is_sqlite:
             _make_file(self._url.database or "")
             self.engine = create_engine(
-                self._url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}
+                self._url,
+                hide_parameters=True,  # an error's text names no values
+                connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
             )
             event.listen(self.engine, "connect", _on_connect)
             event.listen(self.engine, "begin", _on_begin)
         else:
-            self.engine = create_engine(self._url, pool_pre_ping=True)
+            self.engine = create_engine(self._url, hide_parameters=True, pool_pre_ping=True)
 
     @property
     def is_sqlite(self) -> bool:

@@ -108,7 +108,7 @@ def new_entry(body: Mapping[str, Any]) -> NewEntry | None:
 
 
 def asked(payload: Mapping[str, Any]) -> Asked:
-    """Read the asker out of any interactive payload or command."""
+    """Read the asker out of any payload; out of a broken one, what is there."""
     if "command" in payload:
         return Asked(
             user=str(payload.get("user_id") or ""),
@@ -117,14 +117,12 @@ def asked(payload: Mapping[str, Any]) -> Asked:
             trigger_id=str(payload.get("trigger_id") or ""),
         )
     if payload.get("type") == "event_callback":
-        return _asked_in_event(payload.get("event") or {})
-    container = payload.get("container") or {}
-    message = payload.get("message") or {}
-    view = payload.get("view") or {}
-    action = (payload.get("actions") or [{}])[0]
+        return _asked_in_event(_part(payload, "event"))
+    container, message = _part(payload, "container"), _part(payload, "message")
+    view, action = _part(payload, "view"), _first(payload, "actions")
     return Asked(
-        user=str((payload.get("user") or {}).get("id") or ""),
-        channel=str((payload.get("channel") or {}).get("id") or container.get("channel_id") or ""),
+        user=str(_part(payload, "user").get("id") or ""),
+        channel=str(_part(payload, "channel").get("id") or container.get("channel_id") or ""),
         thread_ts=str(message.get("thread_ts") or ""),
         response_url=str(payload.get("response_url") or ""),
         trigger_id=str(payload.get("trigger_id") or ""),
@@ -178,6 +176,16 @@ def metadata(payload: Mapping[str, Any]) -> dict[str, str]:
     if not isinstance(found, dict):
         return {}
     return {str(key): str(value) for key, value in found.items()}
+
+
+def _part(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = payload.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _first(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = payload.get(name)
+    return found[0] if isinstance(found, list) and found and isinstance(found[0], Mapping) else {}
 
 
 def _asked_in_event(event: Mapping[str, Any]) -> Asked:

@@ -29,6 +29,7 @@ from responders.incident import OPEN_STATES
 
 SECRETS = (NodeKind.SECRET,)
 ABOUT_A_SECRET = ("uses", "readers", "blast")
+LONGEST_VERB = 16  # a longer word is no slip of the finger and is not repeated
 VERBS = frozenset({*ABOUT_A_SECRET, "status", "help", "access"})
 
 
@@ -58,10 +59,24 @@ def show_blast_radius(entry: Entry, room: Room) -> None:
 
 
 def _answer(room: Room, verb: str, rest: str) -> Message:
+    try:
+        return _found(room, verb, rest)
+    except NotFoundError:
+        if not room.intake.may_hold_secret(rest):
+            raise
+        raise NotFoundError(
+            "Nothing in the graph is called like that.",
+            means="It looks like a value rather than a name, so it is not repeated here.",
+            do_now="If it is a value, it is in Slack's records now: report it with /leak.",
+        ) from None
+
+
+def _found(room: Room, verb: str, rest: str) -> Message:
     if verb == "status":
         return _status(room, rest)
     if verb not in ABOUT_A_SECRET:
-        return help_answer(unknown="" if verb == "help" else verb)
+        mistyped = verb if verb.isalpha() and len(verb) <= LONGEST_VERB else ""
+        return help_answer(unknown="" if verb == "help" else mistyped)
     if not rest:
         raise BadInputError(
             f"/leak {verb} needs the name of a secret.",
@@ -72,14 +87,6 @@ def _answer(room: Room, verb: str, rest: str) -> Message:
         ref = resolve(snapshot, rest, kinds=SECRETS)
     except AmbiguousError as error:
         return ambiguous_answer(rest, error.candidates)
-    except NotFoundError:
-        if not room.intake.may_hold_secret(rest):
-            raise
-        raise NotFoundError(
-            "Nothing in the graph is called like that.",
-            means="It looks like a value rather than a name, so it is not repeated here.",
-            do_now="If it is a value, it is in Slack's records now: report it with /leak.",
-        ) from None
     if verb == "uses":
         return uses_answer(consumers(snapshot, ref))
     if verb == "readers":
