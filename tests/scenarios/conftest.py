@@ -17,6 +17,8 @@ from tests.scenarios.scene import Scene, running_scene
 HERE = Path(__file__).parent
 
 
+# First: pytest-xdist reads the groups in the same hook.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
