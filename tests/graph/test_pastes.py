@@ -151,7 +151,11 @@ def surely(text: str) -> list[Detected]:
     return [one for one in detect(text) if one.confidence != "low"]
 
 
-@pytest.mark.parametrize("after", ["thanks", "Thanks", token("", 40), "hvs." + token("", 95)])
+@pytest.mark.parametrize(
+    "after",
+    ["thanks", "Thanks", token("", 40), "hvs." + token("", 95)],
+    ids=["word", "Word", "run", "hvs"],
+)
 def test_a_whole_token_takes_nothing_from_the_next_line(after: str) -> None:
     for value in (token("hvs.CAES", 90), token("ghp_", 36), token("s.", 24) + "a1"):
         assert value in sure(f"{value}\n{after}\n")[:1]
