@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
+from urllib.parse import unquote
 
 import structlog
 
@@ -208,13 +209,16 @@ class Intake:
 
     def may_hold_secret(self, text: str) -> bool:
         """Tell whether there is even a guess: such text is not repeated to anybody."""
-        return bool(text.strip()) and bool(self._detect(bounded(text)[0]))
+        kept = bounded(text)[0]
+        return any(self._detect(each) for each in (kept, unquote(kept)) if each.strip())
 
     def _found(self, text: str) -> list[_Found]:
         """Take what a detector is sure of, and of its guesses those that are stored somewhere."""
         if not text.strip():
             return []
-        return [_found(hit) for hit in self._detect(text) if self._counts(hit)]
+        found = [_found(hit) for hit in self._detect(text) if self._counts(hit)]
+        opened = unquote(text)
+        return found or ([] if opened == text else self._found(opened))
 
     def _counts(self, hit: Detected) -> bool:
         return hit.confidence != "low" or self._is_stored(hit.value)
@@ -380,6 +384,8 @@ class Intake:
 
     def _scrub(self, text: str, values: list[SecretValue]) -> str:
         """Cut out what is found here, encoded as it may be, and the values where they stand."""
+        if "%" in text and self._found(unquote(text)):
+            text = unquote(text)  # of which a part cannot be cut out while it is encoded
         sure = (each for each in self._detect(text) if self._counts(each)) if text.strip() else ()
         for hit in sorted(sure, key=lambda each: each.start, reverse=True):
             text = text[: hit.start] + REMOVED + text[hit.end :]

@@ -29,7 +29,6 @@ from responders.incident import OPEN_STATES
 
 SECRETS = (NodeKind.SECRET,)
 ABOUT_A_SECRET = ("uses", "readers", "blast")
-LONGEST_VERB = 16  # a longer word is no slip of the finger and is not repeated
 VERBS = frozenset({*ABOUT_A_SECRET, "status", "help", "access"})
 
 
@@ -75,8 +74,7 @@ def _found(room: Room, verb: str, rest: str) -> Message:
     if verb == "status":
         return _status(room, rest)
     if verb not in ABOUT_A_SECRET:
-        mistyped = verb if verb.isalpha() and len(verb) <= LONGEST_VERB else ""
-        return help_answer(unknown="" if verb == "help" else mistyped)
+        return help_answer(unknown="" if verb == "help" else verb)
     if not rest:
         raise BadInputError(
             f"/leak {verb} needs the name of a secret.",

@@ -66,7 +66,7 @@ def deployed(real_world: World) -> Iterator[ClusterObjects]:
 def token_of(kubeconfig: Path, *, account: str = "locksmith") -> str:
     """Ask the API server for a token of a service account, as a pod would get it."""
     with config.new_client_from_config(str(kubeconfig)) as api:
-        made = client.CoreV1Api(api).create_namespaced_account_token(
+        made = client.CoreV1Api(api).create_namespaced_service_account_token(
             account, NAMESPACE, client.AuthenticationV1TokenRequest(spec={"audiences": []})
         )
     return str(made.status.token)

@@ -14,16 +14,6 @@ import pytest
 from tests.canary.plugin import CanaryPlugin
 from tests.scenarios.scene import Scene, running_scene
 
-HERE = Path(__file__).parent
-
-
-# First: pytest-xdist reads the groups in the same hook.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.is_relative_to(HERE):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:

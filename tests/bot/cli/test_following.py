@@ -38,7 +38,8 @@ def test_changes_and_gaps_are_printed_as_they_come(tmp_path: Path) -> None:
         reader = Thread(target=lines.extend, args=(process.stdout,), daemon=True)
         reader.start()
         try:
-            eventually(lambda: "Followed by this process: cluster/prod\n" in lines, seconds=30)
+            followed = "Followed by this process: cluster/prod"
+            eventually(lambda: any(line.startswith(followed) for line in lines), seconds=30)
             stub.put("deployments", deployment("shop", "worker", "db"))
             edge = "+ edge k8s://prod/shop/Deployment/worker -consumes-> k8s://prod/shop/Secret/db"
             eventually(lambda: any(edge in line for line in lines))
