@@ -3,10 +3,13 @@ What every test can count on: the servers of tests/servers, a reason where one i
 canary, which searches everything that a session left behind for the values that it planted.
 """
 
+import functools
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 HERE = Path(__file__).parent
 
@@ -32,24 +35,39 @@ def pytest_configure(config: pytest.Config) -> None:
 _LONG = ("cluster", "canary/test_fuzz", "crashes/", "bot/test_serve", "deploy/", "canary/", "bot/")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     kubeconfig = os.environ.get("KUBECONFIG", "")
     missing = not kubeconfig or not Path(kubeconfig).is_file()
     for item in items:
         if missing and item.get_closest_marker("cluster"):
             reason = "KUBECONFIG names no file of a Kubernetes cluster"
             item.add_marker(pytest.mark.skip(reason=reason))
-    items.sort(key=lambda item: _turn(_unit(item)))
-    if hasattr(config, "workerinput"):
-        for item in items:  # as pytest-xdist names groups, for --dist loadgroup
-            item._nodeid = f"{item.nodeid}@{_unit(item)}"
+    items.sort(key=lambda item: _turn(unit_of(item.nodeid)))
 
 
-def _unit(item: pytest.Item) -> str:
-    """Name what one worker of a parallel run does alone: a file, or everything on the cluster."""
-    if item.get_closest_marker("cluster"):
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    return ByUnit(config, log)
+
+
+class ByUnit(LoadFileScheduling):
+    """Of a parallel run each file stays with one worker, and all files that use the cluster."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return unit_of(nodeid)
+
+
+@functools.cache
+def _uses_cluster(file: str) -> bool:
+    return "mark.cluster" in (HERE.parent / file).read_text()
+
+
+def unit_of(nodeid: str) -> str:
+    """Name what one worker does alone: a file by its path below `tests/`, or "cluster"."""
+    file = nodeid.partition("::")[0]
+    if (HERE.parent / file).is_file() and _uses_cluster(file):
         return "cluster"
-    return item.path.relative_to(HERE).as_posix().removesuffix(".py")
+    return file.removeprefix("tests/").removesuffix(".py")
 
 
 def _turn(unit: str) -> int:

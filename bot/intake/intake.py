@@ -386,10 +386,12 @@ class Intake:
         """Cut out what is found here, encoded as it may be, and the values where they stand."""
         if "%" in text and self._found(unquote(text)):
             text = unquote(text)  # of which a part cannot be cut out while it is encoded
-        sure = (each for each in self._detect(text) if self._counts(each)) if text.strip() else ()
+        sure = [each for each in self._detect(text) if self._counts(each)] if text.strip() else []
+        hidden = {value.reveal() for value in (*values, *(each.value for each in sure))}
+        hidden |= {text[each.start : each.end] for each in sure}  # it may stand there twice
         for hit in sorted(sure, key=lambda each: each.start, reverse=True):
             text = text[: hit.start] + REMOVED + text[hit.end :]
-        for plaintext in sorted({value.reveal() for value in values}, key=len, reverse=True):
+        for plaintext in sorted(hidden, key=len, reverse=True):
             text = text.replace(plaintext, REMOVED)
         return text
 

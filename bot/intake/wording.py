@@ -14,6 +14,7 @@ MAX_WORDS = 400  # looked up one by one when nothing was detected
 REMOVED = "[value removed]"
 _EDGES = "\"'`“”„,;:()[]{}<>=*_~"
 _WORD = re.compile(r"\S+")
+_PLAIN = re.compile(r"\W?(?:\S{1,5}|[^\W\d_]+(?:[/_.'-][^\W\d_]+)*)\W{0,3}")
 
 
 def bounded(text: str) -> tuple[str, str]:
@@ -38,6 +39,11 @@ def words_of(text: str) -> list[str]:
             if split:
                 words.append(value.strip(_EDGES))
     return words
+
+
+def plain_words(text: str) -> str:
+    """Keep the words of a sentence; what could be a value is left out, found or not."""
+    return " ".join(word if _PLAIN.fullmatch(word) else REMOVED for word in text.split())
 
 
 def facts_of(said: Identified) -> dict[str, str | tuple[str, ...]]:

@@ -13,6 +13,7 @@ import structlog
 
 from bot.inbox import Entry
 from bot.intake.intake import Seen
+from bot.intake.wording import plain_words
 from bot.slack.payloads import Asked, asked
 from bot.slack.views.answers import help_answer
 from bot.slack.views.spill import nothing_found, thread_unread
@@ -104,7 +105,7 @@ def _by_words(entry: Entry, room: Room, by: Asked, reporter: Person, words: str)
     seen = Seen(
         reporter=reporter,
         where_name=DIRECT if by.channel[:1] == "D" else "",
-        note=words,
+        note=plain_words(words),
         seen_at=at,
         reported_at=at,
     )

@@ -95,7 +95,7 @@ class Fuzz:
                 case 2:
                     yield "\x00\ufffd\u202e" + words + "\u200b" * 3
                 case 3:
-                    yield f'{{"a": ["{value}", {{"b": "{words}'  # JSON that ends too early
+                    yield f'{{"a": [{{"b": "{words}'  # JSON that ends too early
                 case _:
                     yield words
 

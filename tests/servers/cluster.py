@@ -2,7 +2,7 @@
 Clusters: an embedded one always, a real one if KUBECONFIG names it.
 
 Tests that use a real one are marked `cluster`. Only one worker of a parallel run holds it at a
-time: the names in it are fixed. Run with `--dist loadgroup`, else workers wait for each other.
+time: the names in it are fixed. `make test` gives them all to one worker; others would wait.
 """
 
 import fcntl
