@@ -316,7 +316,7 @@ def payloads(
         "type": kind,
         "event": {"type": name, "channel": "C0GENERAL", **message},
         "user": {"id": "U0RITA"},
-        "channel": {"id": "C0GENERAL", "name": value},
+        "channel": {"id": "C0GENERAL", "name": "general"},
         "message": message,
         "actions": [{"action_id": name, "value": "inc-000000"}],
         "view": {
