@@ -214,11 +214,11 @@ class Intake:
 
     def _found(self, text: str) -> list[_Found]:
         """Take what a detector is sure of, and of its guesses those that are stored somewhere."""
-        if not text.strip():
-            return []
-        found = [_found(hit) for hit in self._detect(text) if self._counts(hit)]
-        opened = unquote(text)
-        return found or ([] if opened == text else self._found(opened))
+        for each in dict.fromkeys((text, unquote(text))):  # one layer: each may hide another
+            found = [_found(hit) for hit in self._detect(each) if self._counts(hit)]
+            if found:
+                return found
+        return []
 
     def _counts(self, hit: Detected) -> bool:
         return hit.confidence != "low" or self._is_stored(hit.value)
@@ -389,9 +389,9 @@ class Intake:
         sure = [each for each in self._detect(text) if self._counts(each)] if text.strip() else []
         hidden = {value.reveal() for value in (*values, *(each.value for each in sure))}
         hidden |= {text[each.start : each.end] for each in sure}  # it may stand there twice
-        for hit in sorted(sure, key=lambda each: each.start, reverse=True):
-            text = text[: hit.start] + REMOVED + text[hit.end :]
-        for plaintext in sorted(hidden, key=len, reverse=True):
+        for start, end in sorted({(each.start, each.end) for each in sure}, reverse=True):
+            text = text[:start] + REMOVED + text[end:]
+        for plaintext in sorted(hidden - {""}, key=len, reverse=True):
             text = text.replace(plaintext, REMOVED)
         return text
 

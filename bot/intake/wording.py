@@ -14,7 +14,7 @@ MAX_WORDS = 400  # looked up one by one when nothing was detected
 REMOVED = "[value removed]"
 _EDGES = "\"'`“”„,;:()[]{}<>=*_~"
 _WORD = re.compile(r"\S+")
-_PLAIN = re.compile(r"\W?(?:\S{1,5}|[^\W\d_]+(?:[/_.'-][^\W\d_]+)*)\W{0,3}")
+_PLAIN = re.compile(r"\W?(?:\S{1,5}|[^\W\d_]{1,20}(?:[/_.'-][^\W\d_]{1,20}){0,5})\W{0,3}")
 
 
 def bounded(text: str) -> tuple[str, str]:
