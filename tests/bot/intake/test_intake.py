@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
-from bot.intake.intake import Intake, Seen
+from bot.intake.intake import Intake, Seen, Taken
 from bot.intake.offers import Offers
 from bot.intake.slack_text import unmarked
-from bot.intake.wording import MAX_CHARACTERS
+from bot.intake.wording import MAX_CHARACTERS, plain_words
 from graph.database import Database
 from graph.detect import detect
 from graph.errors import UnavailableError
@@ -185,3 +186,42 @@ def test_an_issuer_that_is_down_does_not_hold_up_the_report(world: World) -> Non
 )
 def test_slacks_markup_is_taken_off(marked: str, typed: str) -> None:
     assert unmarked(marked) == typed
+
+
+def test_a_value_in_a_url_encoded_paste_is_found_and_not_kept_beside_it(world: World) -> None:
+    paste = quote(f"hey, I pasted {world.token} into the form", safe="")
+    assert all(hit.confidence == "low" for hit in detect(paste))  # else this proves nothing
+    seen = Seen(reporter=RITA, note=paste, where=paste)
+    (report,) = world.intake.from_message(paste, seen, vouched=True).reports
+    assert [match.key for match in report.matches] == ["token"]
+    assert world.token not in repr(report)
+    assert world.intake.may_hold_secret(paste)
+
+
+def test_a_value_that_stands_twice_is_cut_out_twice(world: World) -> None:
+    note = f"curl -H 'X-Token: {world.token}' and then once more: «{world.token}»"
+    (report,) = world.intake.from_value(world.token, Seen(reporter=RITA, note=note)).reports
+    assert world.token not in report.note
+    assert report.note.endswith("once more: «[value removed]»")
+
+
+def test_layers_of_url_encoding_are_not_peeled_one_after_the_other(world: World) -> None:
+    hostile = "%" + "25" * 50_000  # one call for each layer would never come back
+    assert (
+        world.intake.from_message(hostile, Seen(reporter=RITA, note=hostile), vouched=False)
+        == Taken()
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("the payments token, I think.", "the payments token, I think."),
+        ("it is payments/gateway!", "it is payments/gateway!"),
+        ("try Xy7$kQ9-pw2 now", "try [value removed] now"),
+        ("password=swordfish", "[value removed]"),
+        ("correcthorsebatterystapleagain", "[value removed]"),
+    ],
+)
+def test_of_a_sentence_only_its_plain_words_are_kept(said: str, kept: str) -> None:
+    assert plain_words(said) == kept
