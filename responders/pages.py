@@ -206,10 +206,11 @@ class PageBook:
             due = _due(transaction, incident_id, owner, pager)
             due.due_at, due.tries = due_at, 0 if receipt.confirmed else due.tries + 1
             transaction.incident(incident_id)
+            over = f"{owner} was told through {pager} that it is over."
             transaction.log(
                 incident_id,
                 "page_resolved" if receipt.confirmed else "page_not_resolved",
-                receipt.sentence,
+                over if receipt.confirmed else receipt.sentence,
                 facts={"owner": owner, "pager": pager},
             )
 

@@ -105,7 +105,7 @@ class SlackPager(Pager[SlackPagerSettings]):
             words = "Slack did not answer; whether the page arrived is not known."
             return refused(page, self.name, words, final=True)
         log.info("page.taken", pager=self.name, owner=page.owner)
-        return PageReceipt(confirmed=True, sentence=f"Slack took the page for {where}.")
+        return PageReceipt(confirmed=True, sentence=f"Slack took the page for {page.owner}.")
 
 
 def escape(text: str) -> str:
