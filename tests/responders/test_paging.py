@@ -266,10 +266,13 @@ def test_the_engine_makes_the_rounds_that_are_due(
         pagers=[PagerRoute("duty", duty(system))], paging=PagingSettings(retry_seconds=(0.1,))
     )
     incident = room.desk.report(report()).incident_id
-    for _ in range(400):
-        if any(page.confirmed for page in room.desk.case(incident).pages):
-            break
-        until(room, incident, IncidentState.PLANNED)
+    until(
+        room,
+        incident,
+        IncidentState.PLANNED,
+        seconds=60,
+        where=lambda: any(page.confirmed for page in room.desk.case(incident).pages),
+    )
     assert [page.confirmed for page in room.desk.case(incident).pages] == [True]
     assert system.rung == 1
     assert len(system.requests) == 3
