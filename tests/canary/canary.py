@@ -64,6 +64,10 @@ class Canary:
             data = content.encode(errors="replace") if isinstance(content, str) else content
             self._heard.append((place, data))
 
+    def forget_heard(self) -> None:
+        """Begin to listen anew; what is watched for stays."""
+        self._heard.clear()
+
     def search(self, folders: Iterable[Path] = ()) -> list[Hit]:
         """Find every value in what was heard and in the files below `folders`."""
         needles = [
