@@ -5,7 +5,7 @@ For the night when the quorum sleeps. The plan hash, the allow-list and the mode
 call is paged, the card carries a banner, and the incident does not close before the review.
 """
 
-from graph.errors import RefusedError
+from graph.errors import ConflictError, RefusedError
 from responders.drafting import Drafting
 from responders.engine import RunEngine
 from responders.evidence import unreviewed
@@ -27,13 +27,15 @@ class BreakingGlass:
         self._standing = standing
         self._engine = engine
 
-    def run_alone(self, incident_id: str, person: Person, reason: str) -> None:
+    def run_alone(
+        self, incident_id: str, person: Person, reason: str, *, plan_hash: str = ""
+    ) -> None:
         """
-        Run the plan as the graph calls for it now.
+        Run the plan as the graph calls for it now; `plan_hash`: the one that the person saw.
 
         Raises:
             RefusedError: this person may not, no reason, mode or allow-list forbid it.
-            ConflictError: it runs already, or the incident is over.
+            ConflictError: it runs already, the incident is over, or the plan has changed.
         """
         case = self._records.case(incident_id)
         may = self._standing.breaker(case)
@@ -51,6 +53,12 @@ class BreakingGlass:
                 do_now="Say why it cannot wait for an approval; it is kept, and reviewed.",
             )
         plan = self._drafting.redraft(case)
+        if plan_hash and plan.hash != plan_hash:
+            raise ConflictError(
+                "The plan has changed since you opened the form.",
+                means="Nothing was started.",
+                do_now="Look at the card, which shows the new plan, and break the glass again.",
+            )
         self._engine.settings.require(target for step in plan.steps for target in step.targets)
         plan_id = self._records.emergencies.start(
             incident_id, person, plan_hash=plan.hash, reason=reason.strip()

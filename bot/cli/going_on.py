@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bot.cli.app import app
-from bot.cli.incidents import AsPerson, IncidentArgument, acting, incidents, response
+from bot.cli.incidents import AsPerson, IncidentArgument, acting, in_words, incidents, response
 from bot.cli.output import say
 from bot.cli.running import follow
 
@@ -45,7 +45,7 @@ def skip_command(
     who = acting(person)
     with response(context, launch=True) as parts:
         incident_id = parts.desk.find_id(incident)
-        parts.desk.skip(incident_id, who, step, reason)
+        parts.desk.skip(incident_id, who, step, in_words(parts, reason))
         follow(parts, incident_id)
 
 
@@ -63,7 +63,7 @@ def confirm_command(
     who = acting(person)
     with response(context, launch=True) as parts:
         incident_id = parts.desk.find_id(incident)
-        parts.desk.confirm(incident_id, who, step, evidence)
+        parts.desk.confirm(incident_id, who, step, in_words(parts, evidence))
         follow(parts, incident_id)
 
 
@@ -78,7 +78,7 @@ def stop_command(
     who = acting(person)
     with response(context) as parts:
         incident_id = parts.desk.find_id(incident)
-        parts.desk.stop(incident_id, who, reason)
+        parts.desk.stop(incident_id, who, in_words(parts, reason))
         case = parts.desk.case(incident_id)
     say(f"{incident_id} is {case.state}. {case.next_action}")
 
@@ -104,7 +104,7 @@ def break_glass_command(
     who = acting(person)
     with response(context, launch=True) as parts:
         incident_id = parts.desk.find_id(incident)
-        parts.desk.glass.run_alone(incident_id, who, reason)
+        parts.desk.glass.run_alone(incident_id, who, in_words(parts, reason))
         follow(parts, incident_id)
 
 
@@ -119,7 +119,7 @@ def review_command(
     who = acting(person)
     with response(context, launch=True) as parts:
         incident_id = parts.desk.find_id(incident)
-        parts.desk.glass.review(incident_id, who, finding)
+        parts.desk.glass.review(incident_id, who, in_words(parts, finding))
         case = parts.desk.case(incident_id)
         say(f"{incident_id} is {case.state}. {case.next_action}")
 
@@ -137,7 +137,7 @@ def close_command(
     who = acting(person)
     with response(context, launch=True) as parts:
         incident_id = parts.desk.find_id(incident)
-        parts.desk.close(incident_id, who, waiver)
+        parts.desk.close(incident_id, who, in_words(parts, waiver))
         say(f"{incident_id} is {parts.desk.case(incident_id).state}.")
 
 
@@ -152,5 +152,5 @@ def dismiss_command(
     who = acting(person)
     with response(context, launch=True) as parts:
         incident_id = parts.desk.find_id(incident)
-        parts.desk.dismiss(incident_id, who, reason)
+        parts.desk.dismiss(incident_id, who, in_words(parts, reason))
         say(f"{incident_id} is {parts.desk.case(incident_id).state}.")

@@ -16,7 +16,8 @@ from bot.cli.app import app, configuration
 from bot.cli.ask import AsJson
 from bot.cli.output import print_json, print_table, say
 from bot.cli.running import await_decision, follow, ways_on
-from bot.wiring import ResponseParts, graph_parts, response_parts
+from bot.intake.wording import without_secret
+from bot.wiring import ResponseParts, graph_parts, intake_of, response_parts
 from graph.errors import BadInputError, RefusedError
 from responders.export import as_json as case_as_json
 from responders.export import markdown
@@ -43,6 +44,11 @@ def response(context: typer.Context, *, launch: bool = False) -> Iterator[Respon
         if launch:
             parts.engine.stop()
         parts.graph.close()
+
+
+def in_words(parts: ResponseParts, text: str) -> str:
+    """Return what was typed for the record; raises BadInputError: a secret stands in it."""
+    return without_secret(text, intake_of(parts.graph).holds_secret)
 
 
 def acting(email: str) -> Person:
@@ -217,7 +223,9 @@ def _vote(context: typer.Context, incident: str, email: str, *, approve: bool, r
                 f"Nobody has asked for approval of {incident_id} yet.",
                 do_now=f"Ask first: locksmith run {incident_id} --as YOUR-E-MAIL",
             )
-        decided = parts.desk.vote(case.approval.id, person, approve=approve, reason=reason)
+        decided = parts.desk.vote(
+            case.approval.id, person, approve=approve, reason=in_words(parts, reason)
+        )
         agreed = sum(each.approve for each in decided.votes)
         say(f"{incident_id}: {decided.state} ({agreed} of {decided.needed} approvals)")
         if approve and decided.state is ApprovalState.APPROVED:

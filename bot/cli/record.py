@@ -10,7 +10,7 @@ from slack_sdk.errors import SlackClientError
 
 from bot.cli.app import app
 from bot.cli.ask import AsJson
-from bot.cli.incidents import AsPerson, IncidentArgument, acting, incidents, response
+from bot.cli.incidents import AsPerson, IncidentArgument, acting, in_words, incidents, response
 from bot.cli.output import print_json, print_table, say
 from bot.slack.links import links_of
 from bot.slack.message_rows import MessageRows
@@ -111,8 +111,8 @@ def add_command(
     who = acting(person)
     with response(context) as parts:
         incident_id = parts.desk.find_id(incident)
-        named = str(owner_named(owner))
-        found = parts.records.follow_ups.add(incident_id, title.strip(), named, who)
+        named, words = str(owner_named(owner)), in_words(parts, title.strip())
+        found = parts.records.follow_ups.add(incident_id, words, named, who)
     say(f"{found.id}: {found.title} ({found.owner})")
 
 
@@ -127,7 +127,7 @@ def close_command(
     who = acting(person)
     with response(context) as parts:
         found = the_one(_open_findings(parts), finding)
-        parts.records.follow_ups.close(found, who, reason)
+        parts.records.follow_ups.close(found, who, in_words(parts, reason))
     say(f"{found.id} is closed.")
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from bot.cli.ask import AsJson
-from bot.cli.incidents import AsPerson, IncidentArgument, acting, incidents, response
+from bot.cli.incidents import AsPerson, IncidentArgument, acting, in_words, incidents, response
 from bot.cli.output import print_json, say
 from responders.export import as_json as case_as_json
 from responders.incident import Severity
@@ -33,7 +33,8 @@ def severity_command(
     who = acting(person)
     with response(context, launch=True) as parts:
         incident_id = parts.desk.find_id(incident)
-        case = parts.desk.triage.change_severity(incident_id, who, level, reason)
+        words = in_words(parts, reason)
+        case = parts.desk.triage.change_severity(incident_id, who, level, words)
     if as_json:
         print_json(case_as_json(case))
         return

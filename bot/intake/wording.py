@@ -5,7 +5,9 @@ Nothing here keeps text: what is cut out of it lives for the one call that looks
 """
 
 import re
+from collections.abc import Callable
 
+from graph.errors import BadInputError
 from graph.identify import Identified
 from graph.model import Attributes
 
@@ -44,6 +46,22 @@ def words_of(text: str) -> list[str]:
 def plain_words(text: str) -> str:
     """Keep the words of a sentence; what could be a value is left out, found or not."""
     return " ".join(word if _PLAIN.fullmatch(word) else REMOVED for word in text.split())
+
+
+def without_secret(text: str, holds_secret: Callable[[str], bool]) -> str:
+    """
+    Return what somebody typed for the record: a reason, evidence, a finding.
+
+    Raises:
+        BadInputError: a secret stands in it.
+    """
+    if text.strip() and holds_secret(text):
+        raise BadInputError(
+            "Your words hold a secret.",
+            means="They would stand in the record and on the card, so nothing was kept or done.",
+            do_now="Say it again without the value: a link, a version, a fingerprint.",
+        )
+    return text
 
 
 def facts_of(said: Identified) -> dict[str, str | tuple[str, ...]]:

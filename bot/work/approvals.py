@@ -1,12 +1,11 @@
 """Plans and their approval: the order, the request, the decision. The desk decides who may."""
 
 from bot.inbox import Entry
-from bot.slack.payloads import Asked, asked, form_values, metadata
+from bot.slack.payloads import Asked, asked, metadata
 from bot.slack.views.answers import done_answer
 from bot.slack.views.approval import approve_form, deny_form
-from bot.slack.views.forms import REASON
 from bot.slack.views.names import order_words
-from bot.work.room import Room, answer
+from bot.work.room import Room, answer, reason_of
 from graph.errors import ConflictError
 from responders.incident import ApprovalRequest, ApprovalState, Case, Person
 
@@ -63,7 +62,7 @@ def deny(entry: Entry, room: Room) -> None:
     """Count a denial with its reason: nothing of this plan runs."""
     by, person = _who(entry, room)
     ids = metadata(entry.payload)
-    reason = form_values(entry.payload).get(REASON, "")
+    reason = reason_of(entry, room)
     _request(room, f"{ids.get('incident', '')}:{ids.get('request', '')}")
     room.desk.vote(ids["request"], person, approve=False, reason=reason)
     answer(room, entry, by, done_answer("Denied. Nothing of this plan runs; the incident is open."))

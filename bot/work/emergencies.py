@@ -1,11 +1,10 @@
 """Break-glass from Slack: who runs a plan alone, and who reviews it. The desk decides who may."""
 
 from bot.inbox import Entry
-from bot.slack.payloads import Asked, asked, form_values, metadata
+from bot.slack.payloads import Asked, asked, metadata
 from bot.slack.views.answers import done_answer
 from bot.slack.views.emergency import glass_form, review_form
-from bot.slack.views.forms import REASON
-from bot.work.room import Room, answer
+from bot.work.room import Room, answer, reason_of
 from responders.incident import Person
 
 
@@ -17,8 +16,10 @@ def open_break(entry: Entry, room: Room) -> None:
 
 def run_alone(entry: Entry, room: Room) -> None:
     by, person = _who(entry, room)
-    incident_id = metadata(entry.payload).get("incident", "")
-    room.desk.glass.run_alone(incident_id, person, form_values(entry.payload).get(REASON, ""))
+    ids = metadata(entry.payload)
+    room.desk.glass.run_alone(
+        ids.get("incident", ""), person, reason_of(entry, room), plan_hash=ids.get("plan", "")
+    )
     words = "It runs, under your name alone. On call is paged; another approver reviews it."
     answer(room, entry, by, done_answer(words))
 
@@ -32,7 +33,7 @@ def open_review(entry: Entry, room: Room) -> None:
 def review(entry: Entry, room: Room) -> None:
     by, person = _who(entry, room)
     incident_id = metadata(entry.payload).get("incident", "")
-    room.desk.glass.review(incident_id, person, form_values(entry.payload).get(REASON, ""))
+    room.desk.glass.review(incident_id, person, reason_of(entry, room))
     answer(room, entry, by, done_answer("Reviewed, under your name."))
 
 

@@ -11,15 +11,17 @@ from typing import Protocol
 from bot.inbox import Entry, Inbox
 from bot.intake.intake import Intake
 from bot.intake.offers import Offers
+from bot.intake.wording import without_secret
 from bot.outbox import Outbox
 from bot.slack.eraser import Eraser
 from bot.slack.files import Files
 from bot.slack.headcount import Headcount
-from bot.slack.payloads import Asked
+from bot.slack.payloads import Asked, form_values
 from bot.slack.people import People
 from bot.slack.reading import Reader
 from bot.slack.screen import Screen
 from bot.slack.views.blocks import Block, Message, modal
+from bot.slack.views.forms import REASON
 from bot.work.spills import Spills
 from graph.snapshot import Snapshot
 from responders.incident import (
@@ -77,7 +79,9 @@ class Places(Protocol):
 class Glass(Protocol):
     """Break-glass; raises LocksmithError."""
 
-    def run_alone(self, incident_id: str, person: Person, reason: str) -> object: ...
+    def run_alone(
+        self, incident_id: str, person: Person, reason: str, *, plan_hash: str = ""
+    ) -> object: ...
     def review(self, incident_id: str, person: Person, finding: str) -> object: ...
 
 
@@ -171,3 +175,8 @@ def text_of(payload: Mapping[str, object], name: str) -> str:
     """Read a text field of a payload."""
     found = payload.get(name)
     return found if isinstance(found, str) else ""
+
+
+def reason_of(entry: Entry, room: Room) -> str:
+    """Return what a person typed as a reason or as evidence; raises BadInputError for a secret."""
+    return without_secret(form_values(entry.payload).get(REASON, ""), room.intake.holds_secret)

@@ -1,10 +1,10 @@
 """What people do about a run: stop, retry, skip with a reason, close. The desk decides who may."""
 
 from bot.inbox import Entry
-from bot.slack.payloads import Asked, asked, form_values
+from bot.slack.payloads import Asked, asked
 from bot.slack.views.answers import done_answer
-from bot.slack.views.forms import REASON, confirm_form, dismiss_form, skip_form, waiver_form
-from bot.work.room import Room, answer
+from bot.slack.views.forms import confirm_form, dismiss_form, skip_form, waiver_form
+from bot.work.room import Room, answer, reason_of
 from responders.incident import Person
 
 
@@ -33,7 +33,7 @@ def open_skip(entry: Entry, room: Room) -> None:
 def skip(entry: Entry, room: Room) -> None:
     by, person = _who(entry, room)
     incident_id, _, step_id = by.value.partition(":")
-    room.desk.skip(incident_id, person, step_id, form_values(entry.payload).get(REASON, ""))
+    room.desk.skip(incident_id, person, step_id, reason_of(entry, room))
     answer(room, entry, by, done_answer("Skipped, under your name. The run goes on."))
 
 
@@ -50,7 +50,7 @@ def open_confirm(entry: Entry, room: Room) -> None:
 def confirm(entry: Entry, room: Room) -> None:
     by, person = _who(entry, room)
     incident_id, _, step_id = by.value.partition(":")
-    room.desk.confirm(incident_id, person, step_id, form_values(entry.payload).get(REASON, ""))
+    room.desk.confirm(incident_id, person, step_id, reason_of(entry, room))
     answer(room, entry, by, done_answer("Confirmed, under your name. The run goes on."))
 
 
@@ -67,7 +67,7 @@ def open_dismissal(entry: Entry, room: Room) -> None:
 
 def dismiss(entry: Entry, room: Room) -> None:
     by, person = _who(entry, room)
-    room.desk.dismiss(by.value, person, form_values(entry.payload).get(REASON, ""))
+    room.desk.dismiss(by.value, person, reason_of(entry, room))
     answer(room, entry, by, done_answer("Closed as a false alarm, under your name."))
 
 
@@ -84,7 +84,7 @@ def close(entry: Entry, room: Room) -> None:
 
 def waive(entry: Entry, room: Room) -> None:
     by, person = _who(entry, room)
-    room.desk.close(by.value, person, form_values(entry.payload).get(REASON, ""))
+    room.desk.close(by.value, person, reason_of(entry, room))
     answer(room, entry, by, done_answer("Closed under your name."))
 
 

@@ -96,6 +96,21 @@ def test_it_reaches_no_further_than_the_allow_list_and_the_mode(
             room.desk.glass.run_alone(opened(room), ANA, REASON)
 
 
+def test_only_the_plan_that_was_seen_is_run(make_room: Callable[..., Room]) -> None:
+    room = make_room(policy=GLASS, members=MEMBERS)
+    incident_id = opened(room)
+    seen = room.desk.case(incident_id).plan
+    assert seen is not None
+    room.desk.plan(incident_id, "revoke-first", person=BO)
+    with pytest.raises(ConflictError, match="plan has changed"):
+        room.desk.glass.run_alone(incident_id, ANA, REASON, plan_hash=seen.hash)
+    assert room.desk.case(incident_id).state is IncidentState.PLANNED
+    now = room.desk.case(incident_id).plan
+    assert now is not None
+    room.desk.glass.run_alone(incident_id, ANA, REASON, plan_hash=now.hash)
+    assert room.desk.case(incident_id).state is IncidentState.RUNNING
+
+
 def test_a_plan_is_started_once(make_room: Callable[..., Room]) -> None:
     room = make_room(policy=GLASS, members=MEMBERS)
     incident_id = opened(room)

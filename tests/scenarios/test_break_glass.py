@@ -25,6 +25,16 @@ def test_one_person_runs_it_and_another_one_has_to_review_it(tmp_path: Path) -> 
         refused = sam.submit({"reason": REASON, "confirmation": "yes"})
         assert refused is not None
         assert "confirmation" in refused
+        token = scene.world.leaked_token
+        spilled = {"reason": f"{REASON} {token}", "confirmation": incident}
+        assert sam.submit(spilled) is None
+        told = sam.modal(lambda view: "Your words hold a secret" in view.all_text, timeout=20)
+        assert token not in told.all_text
+        sam.close(everything=True)
+        assert scene.case(incident).emergency is None
+
+        sam.click(asked, "glass_open")
+        sam.modal(lambda view: view.callback_id == "glass_break")
         assert sam.submit({"reason": REASON, "confirmation": incident}) is None
         card = scene.card(incident, lambda m: "BREAK-GLASS" in m.all_text)
         says(card.all_text, "sam ran plan", REASON, "Another approver must review it")

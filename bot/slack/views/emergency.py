@@ -40,7 +40,9 @@ def glass_form(case: Case) -> Block:
         ],
         callback_id="glass_break",
         submit="Run it alone",
-        metadata=orjson.dumps({"incident": case.id, "confirm": case.id}).decode(),
+        metadata=orjson.dumps(
+            {"incident": case.id, "confirm": case.id, "plan": case.plan.hash if case.plan else ""}
+        ).decode(),
     )
 
 

@@ -213,6 +213,26 @@ def test_an_incident_that_was_none_can_be_dismissed_by_an_approver(own: Run) -> 
     assert own("run", incident, *SAM).code == 4
 
 
+def test_words_for_the_record_that_hold_a_secret_are_refused(
+    own: Run, plant: Callable[[], str]
+) -> None:
+    value = f"pgw_live_{plant()}"
+    incident = reported(own, "--secret", "payments/db")
+    words = f"{value} is refused now"
+    for said in (
+        ("incident", "dismiss", incident, "--reason", words, *SAM),
+        ("incident", "close", incident, "--waiver", words, *SAM),
+        ("incident", "severity", incident, "low", "--reason", words, *SAM),
+        ("stop", incident, "--reason", words, *SAM),
+        ("findings", "add", incident, words, "--owner", "team:payments", *SAM),
+    ):
+        refused = own(*said)
+        assert refused.code == 2, said[:2]
+        assert "hold a secret" in refused.err
+        assert value not in refused.out + refused.err
+    assert value not in own("incident", "export", incident).out
+
+
 def test_manual_steps_are_confirmed_from_the_shell(own: Run, plant: Callable[[], str]) -> None:
     incident = reported(own, "--value-stdin", given=plant())
     assert own("run", incident, *SUE).code == 0
