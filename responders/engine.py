@@ -141,10 +141,13 @@ class RunEngine:
         self._start_once(f"page:{incident_id}:{int(reported_at.timestamp())}", incident_id)
 
     def call_off(self, incident_id: str) -> None:
-        """Tell the pagers that it is over."""
+        """Tell the pagers that it is over, once for each end, whichever process noticed it."""
+        if name := self._end_of(incident_id):
+            self._start_once(name, incident_id)
+
+    def _end_of(self, incident_id: str) -> str:
         closed_at = self._records.case(incident_id).closed_at
-        if closed_at is not None:
-            self._start_once(f"resolve:{incident_id}:{int(closed_at.timestamp())}", incident_id)
+        return f"resolve:{incident_id}:{int(closed_at.timestamp())}" if closed_at else ""
 
     def _start_once(self, workflow_id: str, subject: str) -> None:
         if not self._launched or workflow_id in self._begun:
@@ -160,7 +163,10 @@ class RunEngine:
         for step in run.plan.steps:
             if not DBOS.run_step({"name": step.id}, self._runner.run, run, step):
                 return "stopped"
-        DBOS.run_step({"name": "finish"}, self._finish, run)
+        closed = DBOS.run_step({"name": "finish"}, self._finish, run)
+        if closed and (name := self._end_of(run.incident_id)):
+            with SetWorkflowID(name):  # housekeeping, here or elsewhere, may have begun the same
+                DBOS.start_workflow(self._resolve, run.incident_id)
         return "finished"
 
     def _undo_plan_workflow(self, plan_id: str) -> str:
@@ -194,8 +200,6 @@ class RunEngine:
         self._passing("finished")
         closed = close_if_proven(self._records, run.incident_id)
         self._passing("closed")
-        if closed:
-            self._switchboard.resolve(self._records.case(run.incident_id))
         return closed
 
     def _undo_step(self, run: Run, step: PlannedStep) -> bool:
