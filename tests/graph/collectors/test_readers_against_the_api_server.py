@@ -132,7 +132,10 @@ class World:
         self.wait_until_known()
 
     def remove(self) -> None:
-        list(self._pool.map(self.api.delete, reversed(self._made)))
+        # A namespace is emptied some time later: until then others would see dangling bindings.
+        for kind in ("bindings/", "roles/", "namespaces/"):
+            gone = [path for path in self._made if path.rpartition("/")[0].endswith(kind[:-1])]
+            list(self._pool.map(self.api.delete, gone))
 
     def asker(self, who: str) -> tuple[str, list[str], list[str]]:
         """Give user name and groups, and the refs that the graph knows these by."""
@@ -218,9 +221,7 @@ class World:
 
     def _make(self, collection: str, body: dict[str, Any]) -> None:
         self.api.post(collection, body)
-        name = body["metadata"]["name"]
-        if "/namespaces/" not in collection:  # what lies in a namespace goes with it
-            self._made.append(f"{collection}/{name}")
+        self._made.append(f"{collection}/{body['metadata']['name']}")
 
 
 class Tally:
