@@ -61,7 +61,7 @@ def remind(entry: Entry, room: Room) -> None:
         gone(room, spill, VERIFIED)
         return
     number, last = int(entry.payload.get("number") or 1), bool(entry.payload.get("last"))
-    if last and _erased(room, spill):
+    if last and _erased(room, spill, attempt=number):
         return
     spilled = told(spill, minutes=round(minutes))
     if spill.author:
@@ -89,7 +89,7 @@ def count(entry: Entry, room: Room) -> None:
 def erase(entry: Entry, room: Room) -> None:
     """Delete it with the admin's token; where that fails, its author is asked after all."""
     spill = _due(entry, room)
-    if spill is not None and not _erased(room, spill):
+    if spill is not None and not _erased(room, spill, attempt=0):
         facts = entry.payload
         _ask(room, spill, file=bool(facts.get("file")), here=bool(facts.get("here")))
 
@@ -133,7 +133,8 @@ def gone(room: Room, spill: Spill, how: Gone, *, person: Person = LOCKSMITH) -> 
         return
     for incident_id in spill.incidents:
         room.desk.places.gone(incident_id, person, spill.where, how=how)
-    ours = room.inbox.peek(_key(spill, "confirm")) is not None
+    attempts = (0, len(room.remind_after))  # at once, and with the last reminder
+    ours = any(room.inbox.peek(_key(spill, f"confirm{each}")) for each in attempts)
     thanks = author_thanks(how, by_locksmith=ours)
     request = room.outbox.delivery(f"{spill.key}:author")
     if request is not None and request.ts:
@@ -174,11 +175,13 @@ def _ask(room: Room, spill: Spill, *, file: bool, here: bool) -> None:
         )
 
 
-def _erased(room: Room, spill: Spill) -> bool:
+def _erased(room: Room, spill: Spill, *, attempt: int) -> bool:
     """No audit row, no action: the intent is written first; the answer and the proof after it."""
     if room.eraser is None:
         return False
     _note(room, spill, "intent", "Locksmith deletes the message with the admin's token.")
+    # Planned before: Slack's event may come before Slack's answer, and then says whose deed it is.
+    _plan(room, spill, "confirm", {"number": attempt}, after_seconds=CONFIRMED_WITHIN)
     try:
         done = room.eraser.delete(spill.channel, spill.ts)
     except UnavailableError:
@@ -186,10 +189,10 @@ def _erased(room: Room, spill: Spill) -> bool:
     except LocksmithError as error:
         log.warning("spill.not_deleted", happened=error.happened)
         _note(room, spill, "receipt", f"Not deleted. {error.happened}")
+        room.inbox.discard(_key(spill, f"confirm{attempt}"))
         return False
     said = "Slack took the deletion." if done else "It was gone already."
     _note(room, spill, "receipt", said)
-    _plan(room, spill, "confirm", {}, after_seconds=CONFIRMED_WITHIN)
     return True
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event
+from sqlmodel import SQLModel
 
 from graph.errors import UnavailableError
 from responders.incident import Case, IncidentState
@@ -16,11 +17,30 @@ Running = Callable[..., Room]
 
 
 class Disk:
-    """SQLite itself says that the disk is full while `full`: it may take no further page."""
+    """SQLite itself says that the disk is full: each new row wants a megabyte, and none is left."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.full = False
+        self._engine = ledger.engine
+        self._tables = list(SQLModel.metadata.tables)
         event.listen(ledger.engine, "begin", self._before)
+        with self._engine.begin() as connection:
+            connection.exec_driver_sql("CREATE TABLE ballast (weight BLOB)")
+
+    def fill(self) -> None:
+        with self._engine.begin() as connection:
+            for table in self._tables:
+                connection.exec_driver_sql(
+                    f'CREATE TRIGGER "heavy_{table}" BEFORE INSERT ON "{table}" '
+                    "BEGIN INSERT INTO ballast VALUES (zeroblob(1000000)); END"
+                )
+        self.full = True
+
+    def free(self) -> None:
+        self.full = False
+        with self._engine.begin() as connection:
+            for table in self._tables:
+                connection.exec_driver_sql(f'DROP TRIGGER "heavy_{table}"')
 
     def _before(self, connection: Any) -> None:
         raw = connection.connection.driver_connection
@@ -35,24 +55,23 @@ def test_nothing_is_done_that_cannot_be_noted_and_a_person_goes_on(
     disks: list[Disk] = []
 
     def passing(at: str) -> None:
-        if at == point and disks:
-            disks[0].full = True
+        if at == point and disks and not disks[0].full:
+            disks[0].fill()
 
     room = running(passing=passing)
     opened = room.desk.report(report())
     request = room.desk.ask_approval(opened.incident_id, REPORTER)
     disks.append(Disk(room.records.ledger))
-    filler = "x" * 3000  # so that every entry needs a page of its own
-    room.desk.vote(request.id, ANA, approve=True, reason=filler)
+    room.desk.vote(request.id, ANA, approve=True)
     until(room, opened.incident_id, IncidentState.RUNNING, where=lambda: disks[0].full)
     with pytest.raises(UnavailableError, match="full") as refused:
-        room.desk.stop(opened.incident_id, ANA, filler * 40)
+        room.desk.stop(opened.incident_id, ANA, "")
     assert "space" in refused.value.do_now
     case = room.desk.case(opened.incident_id)
     assert case.state is IncidentState.RUNNING, "what cannot be noted was done"
     assert "restart 1" not in room.effect_lines()
 
-    disks.pop().full = False
+    disks.pop().free()
     case = until(room, opened.incident_id, IncidentState.STOPPED, IncidentState.VERIFIED)
     if case.state is IncidentState.STOPPED:
         assert "Retry" in case.next_action

@@ -14,6 +14,7 @@ import yaml
 from bot.sandbox.outside import Outside
 from bot.sandbox.world import World
 from tests.bot.cli.conftest import Run
+from tests.bot.guesses import guess
 
 SAM, SUE, RITA = (
     ("--as", "sam@example.com"),
@@ -117,7 +118,7 @@ def test_a_value_is_shown_to_its_issuer_only_where_that_is_allowed(
 
 
 def test_candidates_are_listed_masked_and_one_is_chosen(own: Run) -> None:
-    values = [f"{secrets.token_hex(5)}Qx{secrets.token_hex(7)}Zk" for _ in range(2)]
+    values = [guess() for _ in range(2)]
     given = "it was one of\n" + "\n".join(values)
     listed = own("report", "--value-stdin", *RITA, given=given)
     assert listed.code == 3

@@ -23,6 +23,7 @@ from graph.refs import Ref
 from graph.repository import GraphRepository
 from graph.secret_value import SecretValue
 from responders.incident import Person
+from tests.bot.guesses import guess
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 RITA = Person("rita@example.com", "Rita")
@@ -104,11 +105,6 @@ def test_a_value_handed_over_is_reported_even_if_nobody_knows_it(world: World) -
     assert report.detector_name == "Unknown credential"
     assert report.matches == ()
     assert report.fingerprints
-
-
-def guess() -> str:
-    """Make a value that no detector is sure of."""
-    return f"{secrets.token_hex(5)}Qx{secrets.token_hex(7)}Zk"
 
 
 def test_of_several_guesses_the_reporter_chooses_and_no_value_is_kept(world: World) -> None:

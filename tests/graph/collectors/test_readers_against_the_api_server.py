@@ -118,7 +118,7 @@ class World:
     def create(self, world: Any) -> None:
         cluster_roles, roles, bindings = world
         for short in SPACES:
-            self._make("/api/v1/namespaces", {"metadata": {"name": self.space(short)}})
+            self.make("/api/v1/namespaces", {"metadata": {"name": self.space(short)}})
         todo = [
             (f"{RBAC}/clusterroles", {"metadata": {"name": f"{self.prefix}-{n}"}, "rules": rules})
             for n, rules in enumerate(cluster_roles)
@@ -128,7 +128,7 @@ class World:
             for n, (space, rules) in enumerate(roles)
         ]
         todo += [self._binding(n, one) for n, one in enumerate(bindings)]
-        list(self._pool.map(lambda one: self._make(*one), todo))
+        list(self._pool.map(lambda one: self.make(*one), todo))
         self.wait_until_known()
 
     def remove(self) -> None:
@@ -200,7 +200,7 @@ class World:
         """Make one last right and poll until the authorizer's cache has it, and so the others."""
         last = f"{self.prefix}-last-{secrets.token_hex(2)}"
         rules = [{"verbs": ["get"], "apiGroups": [""], "resources": ["secrets"]}]
-        self._make(f"{RBAC}/clusterroles", {"metadata": {"name": last}, "rules": rules})
+        self.make(f"{RBAC}/clusterroles", {"metadata": {"name": last}, "rules": rules})
         role = {"apiGroup": GROUP, "kind": "ClusterRole", "name": last}
         for where in (
             *(self._near(space, "rolebindings") for space in SPACES),
@@ -209,7 +209,7 @@ class World:
             user = f"{last}-{secrets.token_hex(2)}"
             subject = {"kind": "User", "name": user, "apiGroup": GROUP}
             body = {"metadata": {"name": user}, "subjects": [subject], "roleRef": role}
-            self._make(where, body)
+            self.make(where, body)
             space = where.removeprefix(f"{RBAC}/namespaces/").split("/")[0]
             deadline = time.monotonic() + 30
             while not self.allowed(user, [], namespace=space, verb="get", resource="secrets"):
@@ -219,7 +219,7 @@ class World:
     def _near(self, short: str, plural: str) -> str:
         return f"{RBAC}/namespaces/{self.space(short)}/{plural}"
 
-    def _make(self, collection: str, body: dict[str, Any]) -> None:
+    def make(self, collection: str, body: dict[str, Any]) -> None:
         self.api.post(collection, body)
         self._made.append(f"{collection}/{body['metadata']['name']}")
 
@@ -314,7 +314,7 @@ def compare_rules(world: World, roles: Any, pool: ThreadPoolExecutor, tally: Tal
             "roleRef": {"apiGroup": GROUP, "kind": "Role", "name": f"role-{number}"},
             "subjects": [{"apiGroup": GROUP, "kind": "User", "name": user}],
         }
-        world.api.post(f"{RBAC}/namespaces/{world.space(space)}/rolebindings", body)
+        world.make(f"{RBAC}/namespaces/{world.space(space)}/rolebindings", body)
         users.append((user, space, rules_of({"rules": rules})))
     world.wait_until_known()
 
