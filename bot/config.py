@@ -26,6 +26,7 @@ from pydantic import (
 )
 
 from bot.slack_features import FEATURES, FeatureName
+from graph import yaml_text
 from graph.catalog_api import CatalogSettings
 from graph.endpoints import (
     AwsSettings,
@@ -279,7 +280,7 @@ def load(path: str = "", *, environ: Mapping[str, str] | None = None) -> Config:
 def _from_file(path: str) -> dict[str, Any]:
     try:
         text = Path(path).read_text(encoding="utf-8")
-        loaded = yaml.safe_load(text)
+        loaded = yaml_text.load(text)
     except OSError as error:
         raise BadInputError(
             f"The configuration file {path} cannot be read: {error.strerror}.",

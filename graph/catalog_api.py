@@ -17,6 +17,7 @@ import httpx
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from graph import yaml_text
 from graph.errors import AccessDeniedError, BadInputError, UnavailableError
 
 _PAGE = 500
@@ -73,7 +74,7 @@ def entities_of_file(path: Path) -> Iterator[Entity]:
         BadInputError: it cannot be read, or is no YAML.
     """
     try:
-        for document in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+        for document in yaml_text.load_all(path.read_text(encoding="utf-8")):
             if isinstance(document, Mapping):
                 yield document
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import yaml
 
+from graph import yaml_text
 from graph.shapes import SECRET_NAME, looks_made, looks_random
 from graph.weakness import is_weak
 
@@ -43,7 +44,6 @@ _PAIR = re.compile(
 _USER_FIELDS = ("token", "password")
 _PROVIDER_FIELDS = ("access-token", "refresh-token", "id-token", "client-secret")
 _REGISTRY_FIELDS = ("password", "identitytoken", "registrytoken")
-_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def _composed(text: str, start: int, end: int) -> tuple[yaml.Node | None, int]:
             tries.append((braces[0], braces[1] + 1))
     for first, last in tries:
         try:
-            root = yaml.compose(text[first:last], Loader=_Loader)
+            root = yaml_text.compose(text[first:last])
         except (yaml.YAMLError, RecursionError, ValueError):
             continue
         if isinstance(root, yaml.MappingNode | yaml.SequenceNode):
@@ -192,7 +192,7 @@ def _registries(auths: yaml.Node, offset: int) -> Iterator[Pasted]:
 def _inside_registry(plain: str) -> Iterator[str]:
     """Read the file inside a Secret; its places in the paste are unknown, its values are not."""
     try:
-        root = yaml.compose(plain, Loader=_Loader)
+        root = yaml_text.compose(plain)
     except (yaml.YAMLError, RecursionError, ValueError):
         return
     fields = _fields(root)

@@ -9,7 +9,7 @@ writing; this is what others see. With them, and `leases.py`, the only SQL of th
 
 import gc
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -67,6 +67,7 @@ _MAX_BEHIND = 20_000
 _WITH_DIGEST = select(FINGERPRINTS).where(
     FINGERPRINTS.c.digest.in_(bindparam("digests", expanding=True))
 )
+_LARGE = 50_000  # edges, see `_nothing_to_collect`
 _NEW_OBJECTS, _ROUNDS = 50_000, (20, 20)  # see `expect_many_objects`
 
 
@@ -209,7 +210,7 @@ class GraphRepository:
 def _load(connection: Connection, revision: int) -> Snapshot:
     shared = SharedAttributes()
     many = connection.execution_options(yield_per=10_000)
-    with _nothing_to_collect():
+    with _nothing_to_collect() if _is_large(connection) else nullcontext():
         nodes = many.execute(
             select(NODES.c.ref, NODES.c.kind, NODES.c.attributes).order_by(
                 NODES.c.ref, NODES.c.source
@@ -222,6 +223,12 @@ def _load(connection: Connection, revision: int) -> Snapshot:
             _gaps(connection),
             revision=revision,
         )
+
+
+def _is_large(connection: Connection) -> bool:
+    """Tell whether Python would search this graph for a noticeable time; counts no further."""
+    some = select(EDGES.c.tail).limit(_LARGE).subquery()
+    return connection.scalar(select(func.count()).select_from(some)) == _LARGE
 
 
 def expect_many_objects() -> None:
@@ -240,7 +247,8 @@ def _nothing_to_collect() -> Iterator[None]:
     Keep Python from searching a growing graph for cycles, again and again, and from then on.
 
     A graph has none. Each full search of a million edges would stop every thread for a second.
-    What is loaded is set aside (`gc.freeze`), and taken back when it is loaded anew.
+    What is loaded is set aside (`gc.freeze`), and taken back when it is loaded anew. For a small
+    graph the search of all else beforehand would cost more than it saves.
     """
     gc.unfreeze()
     gc.collect()

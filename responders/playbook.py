@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from graph import yaml_text
 from graph.errors import BadInputError, NotFoundError
 
 OWN_FOLDER = Path(__file__).parent / "playbooks"
@@ -220,8 +221,7 @@ def parse_playbook(text: str, file: str) -> Playbook:
         BadInputError: with `file:line` of the first thing that is wrong.
     """
     try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
+        data = yaml_text.load(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise _bad(file, line, str(error.problem or "not YAML")) from None
@@ -233,7 +233,7 @@ def parse_playbook(text: str, file: str) -> Playbook:
         first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
         where = tuple(part for part in first["loc"] if part != "[key]") or ("orders",)
         path = ".".join(str(part) for part in where)
-        raise _bad(file, _line(tree, where), f"{path}: {first['msg']}") from None
+        raise _bad(file, line_of(text, where), f"{path}: {first['msg']}") from None
 
 
 def choose(playbooks: Iterable[Playbook], credential: Credential) -> Playbook:
@@ -324,7 +324,7 @@ def placeholders_in(values: Iterable[Setting]) -> list[str]:
 
 def line_of(text: str, path: Sequence[int | str]) -> int:
     """Say at which line of a playbook the thing at `path` stands."""
-    return _line(yaml.compose(text, Loader=yaml.SafeLoader), path)
+    return _line(yaml_text.compose(text), path)
 
 
 def _line(tree: yaml.Node | None, path: Sequence[int | str]) -> int:

@@ -17,6 +17,7 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from graph import yaml_text
 from graph.errors import BadInputError, NotFoundError
 
 FOLDER = Path(__file__).parent / "providers"
@@ -111,7 +112,7 @@ def load_providers(folder: Path = FOLDER) -> Mapping[str, Provider]:
     found = {}
     for file in sorted(folder.glob("*.yaml")):
         try:
-            provider = Provider.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+            provider = Provider.model_validate(yaml_text.load(file.read_text(encoding="utf-8")))
         except (yaml.YAMLError, ValidationError) as error:
             raise BadInputError(
                 f"{file} is no provider: {error}", do_now="Mend the file."

@@ -3,8 +3,6 @@
 from importlib.resources import files
 from pathlib import Path
 
-import yaml
-
 from bot.config import Config
 from bot.sandbox.page_receiver import PageReceiver
 from bot.sandbox.people import CHANNELS, PEOPLE, TEAMS
@@ -17,6 +15,7 @@ from bot.sandbox.workspace.shape import (
     app_from_manifest,
 )
 from bot.sandbox.world import CLUSTER, MOUNT, STORE, World
+from graph import yaml_text
 
 BOT = "U0LOCKSMITH"
 _BOT_TOKEN = "xoxb-demo-workspace-only"  # noqa: S105 - opens the demo's own workspace, nothing else
@@ -25,7 +24,7 @@ _APP_TOKEN = "xapp-demo-workspace-only"  # noqa: S105
 
 def workspace_shape() -> WorkspaceShape:
     """Describe the workspace: the company's people and channels, and our app by its manifest."""
-    manifest = yaml.safe_load((files("bot.slack") / "manifest.yaml").read_text())
+    manifest = yaml_text.load((files("bot.slack") / "manifest.yaml").read_text())
     return WorkspaceShape(
         users=tuple(
             User(

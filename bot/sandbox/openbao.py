@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import Self
@@ -105,21 +106,15 @@ class OpenBaoServer:
         return self
 
     def _wait_until_it_answers(self, process: subprocess.Popen[bytes], deadline: float) -> None:
-        while time.monotonic() < deadline:
-            if process.poll() is not None:
-                raise self._unavailable(f"OpenBao ended with code {process.returncode}.")
-            try:
-                answer = httpx.get(
-                    f"{self.address}/v1/auth/token/lookup-self",
-                    headers={"X-Vault-Token": self.root_token},
-                    trust_env=False,
-                    timeout=2,
-                )
-            except httpx.TransportError:
-                answer = None
-            if answer is not None and answer.is_success:
-                return
-            time.sleep(0.05)
+        headers = {"X-Vault-Token": self.root_token}
+        with httpx.Client(headers=headers, trust_env=False, timeout=2) as client:
+            while time.monotonic() < deadline:
+                if process.poll() is not None:
+                    raise self._unavailable(f"OpenBao ended with code {process.returncode}.")
+                with suppress(httpx.TransportError):
+                    if client.get(f"{self.address}/v1/auth/token/lookup-self").is_success:
+                        return
+                time.sleep(0.05)
         raise self._unavailable(f"OpenBao did not answer at {self.address}.")
 
     def _unavailable(self, happened: str) -> UnavailableError:

@@ -15,9 +15,9 @@ from typing import Any
 
 import hvac
 import hvac.exceptions
-import yaml
 
 from bot.sandbox.issuer import Paygate
+from graph import yaml_text
 
 BOT_ROLE = "locksmith"
 
@@ -30,7 +30,7 @@ class StoreContents:
 
     def __init__(self, address: str, root_token: str) -> None:
         self._client = hvac.Client(url=address, token=root_token)
-        self._contents: dict[str, Any] = yaml.safe_load(
+        self._contents: dict[str, Any] = yaml_text.load(
             files("bot.sandbox").joinpath("store.yaml").read_text(encoding="utf-8")
         )
         self.mount: str = self._contents["mount"]

@@ -15,8 +15,6 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
-import yaml
-
 from bot.sandbox.cluster import EmbeddedCluster
 from bot.sandbox.issuer import Paygate
 from bot.sandbox.objects import ClusterObjects, Manifest
@@ -25,6 +23,7 @@ from bot.sandbox.people import CHANNELS, PEOPLE, TEAMS
 from bot.sandbox.rollouts import Rollouts
 from bot.sandbox.store import StoreContents
 from bot.sandbox.sync_operator import GROUP, SyncOperator, preferred_version, synced_version
+from graph import yaml_text
 from graph.errors import RefusedError, UnavailableError
 
 __all__ = [
@@ -130,7 +129,7 @@ def manifests(objects: ClusterObjects | None = None) -> list[Manifest]:
     found: list[Manifest] = []
     for name in NAMESPACES:
         text = (folder / f"{name}.yaml").read_text(encoding="utf-8")
-        found.extend(yaml.safe_load_all(text))
+        found.extend(yaml_text.load_all(text))
     for item in found:
         if "namespace" not in item["metadata"]:
             item["metadata"]["labels"] = OURS
@@ -286,7 +285,7 @@ def _ensure_custom_resources(objects: ClusterObjects) -> None:
 
 def _definitions() -> Sequence[Manifest]:
     text = (files("bot.sandbox") / "manifests" / _CRDS).read_text(encoding="utf-8")
-    found: list[Manifest] = list(yaml.safe_load_all(text))
+    found: list[Manifest] = list(yaml_text.load_all(text))
     for definition in found:
         definition["metadata"]["labels"] = OURS
     return found

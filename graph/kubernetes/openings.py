@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import orjson
 import yaml
 
-from graph import refs
+from graph import refs, yaml_text
 from graph.fields import Object, entries, mapping, pairs, text, texts
 from graph.refs import Ref
 
@@ -76,7 +76,7 @@ def _registries(value: str, path: tuple[str, ...]) -> Iterator[Ref]:
 
 def _servers(value: str) -> Iterator[Ref]:
     try:
-        found: Any = yaml.safe_load(value)
+        found: Any = yaml_text.load(value)
     except (yaml.YAMLError, ValueError, RecursionError):
         return
     servers: Mapping[str, str] = {

@@ -18,19 +18,35 @@ SECTION_LIMIT = 2900  # of Slack's 3,000: leaves room for the count of what was 
 _DROPPED = {"Cf", "Cc", "Co", "Cs", "Cn"}
 _FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")  # drawn as nothing
 _VARIATION = range(0xFE00, 0xFE10)
+_REMEMBERED = 10_000  # characters; all that there are would be 100 MB
+_ESCAPED_SIZE = {"&": len("&amp;"), "<": len("&lt;"), ">": len("&gt;")}
+
+
+class _Shown(dict[int, str | None]):
+    """For `str.translate`: what becomes of a character, found out when it is first met."""
+
+    def __missing__(self, code_point: int) -> str | None:
+        character = chr(code_point)
+        shown: str | None = character
+        if character.isspace():
+            shown = " "
+        elif (
+            unicodedata.category(character) in _DROPPED
+            or character in _FILLERS
+            or code_point in _VARIATION
+        ):
+            shown = None
+        if len(self) < _REMEMBERED:
+            self[code_point] = shown
+        return shown
+
+
+_SHOWN = _Shown()
 
 
 def clean(text: str) -> str:
     """Take out what cannot be seen; line breaks and other white space become one space."""
-    spaced = "".join(" " if character.isspace() else character for character in text)
-    kept = (
-        character
-        for character in spaced
-        if unicodedata.category(character) not in _DROPPED
-        and character not in _FILLERS
-        and ord(character) not in _VARIATION
-    )
-    return " ".join("".join(kept).split())
+    return " ".join(text.translate(_SHOWN).split())
 
 
 def cut(text: str, limit: int) -> str:
@@ -72,7 +88,7 @@ def _escaped(text: str, limit: int) -> str:
         return whole
     size = 0
     for kept, character in enumerate(text):
-        size += len(escape(character))
+        size += _ESCAPED_SIZE.get(character, 1)
         if size > limit - len(f"… (+{len(text)} characters)"):
             return f"{escape(text[:kept])}… (+{len(text) - kept} characters)"
     return whole
