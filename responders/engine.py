@@ -23,6 +23,7 @@ from graph.connections import Connections
 from graph.errors import LocksmithError
 from graph.fingerprints import Fingerprinter
 from responders.closing import close_if_proven
+from responders.in_flight import InFlight
 from responders.incident import IncidentState, PlannedStep
 from responders.journal import Run
 from responders.leases import Leases, new_executor
@@ -75,6 +76,7 @@ class RunEngine:
         self._executor = new_executor()
         self._leaving = threading.Event()
         self._wake = threading.Event()
+        self._in_flight = InFlight()
         self._launched = False
         self._begun: set[str] = set()  # spares asking DBOS again and again
         lease = timedelta(seconds=settings.lease_seconds)
@@ -97,11 +99,11 @@ class RunEngine:
         """Begin: take over what dead processes left, then keep house until `stop`."""
         self._leases.beat()
         DBOS(config=self._config())
-        self._run_plan = _workflow("locksmith.run", self._run_plan_workflow)
-        self._undo_plan = _workflow("locksmith.undo", self._undo_plan_workflow)
-        self._page = _workflow("locksmith.page", self._page_workflow)
-        self._resolve = _workflow("locksmith.resolve", self._resolve_workflow)
-        self._summon = _workflow("locksmith.summon", self._summon_workflow)
+        self._run_plan = self._workflow("locksmith.run", self._run_plan_workflow)
+        self._undo_plan = self._workflow("locksmith.undo", self._undo_plan_workflow)
+        self._page = self._workflow("locksmith.page", self._page_workflow)
+        self._resolve = self._workflow("locksmith.resolve", self._resolve_workflow)
+        self._summon = self._workflow("locksmith.summon", self._summon_workflow)
         DBOS.launch()
         self._launched = True
         self._housekeeper.start()
@@ -119,7 +121,8 @@ class RunEngine:
         self._leaving.set()
         self._wake.set()
         self._housekeeper.join(timeout=seconds)
-        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=seconds)
+        self._in_flight.wait(seconds)
+        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=0)
         self._leases.end()
 
     def start(self, plan_id: str) -> None:
@@ -242,6 +245,7 @@ class RunEngine:
         if self._next_beat is None or self._now() >= self._next_beat:
             self._leases.beat()
             self._next_beat = self._now() + timedelta(seconds=self.settings.lease_seconds / 3)
+        self._in_flight.forget_written()
         self._take_over()
         self._records.ballot.expire_due()
         for incident_id, topic in self._records.summons.due():
@@ -281,6 +285,15 @@ class RunEngine:
         elif status.status in _ENDED:
             self._halt(run, "The run ended without a result; the log tells why. Retry it.")
 
+    def _workflow(self, name: str, body: Callable[[str], str]) -> Callable[[str], str]:
+        """Register a method as a workflow; DBOS marks functions, and methods cannot be marked."""
+
+        def workflow(subject: str) -> str:
+            with self._in_flight.under_way():
+                return body(subject)
+
+        return DBOS.workflow(name=name)(workflow)
+
     def _config(self) -> DBOSConfig:
         return DBOSConfig(
             name="locksmith",
@@ -291,15 +304,6 @@ class RunEngine:
             enable_otlp=False,
             log_level="WARNING",
         )
-
-
-def _workflow(name: str, body: Callable[[str], str]) -> Callable[[str], str]:
-    """Register a method as a workflow; DBOS marks functions, and methods cannot be marked."""
-
-    def workflow(subject: str) -> str:
-        return body(subject)
-
-    return DBOS.workflow(name=name)(workflow)
 
 
 def _system_database(database_url: str) -> str:

@@ -104,13 +104,17 @@ class World:
         objects = ClusterObjects(self.kubeconfig)
         deadline = time.monotonic() + seconds
         try:
-            while missing := _unsettled(objects):
+            wanted = [item for item in manifests(objects) if item["kind"] in _SETTLED]
+            # What was missing is looked at again and again, and once more everything at the end.
+            missing = _unsettled(objects, wanted)
+            while missing or (missing := _unsettled(objects, wanted)):
                 if time.monotonic() > deadline:
                     raise UnavailableError(
                         f"The demo's world has not settled after {seconds} s.",
-                        means=f"Missing: {', '.join(missing)}.",
+                        means=f"Missing: {', '.join(map(_spoken, missing))}.",
                     )
-                time.sleep(0.1)
+                time.sleep(0.05)
+                missing = _unsettled(objects, missing)
         finally:
             objects.close()
 
@@ -291,18 +295,20 @@ def _definitions() -> Sequence[Manifest]:
     return found
 
 
-def _unsettled(objects: ClusterObjects) -> list[str]:
-    missing: list[str] = []
-    for wanted in manifests(objects):
-        kind, metadata = wanted["kind"], wanted["metadata"]
-        if kind not in _SETTLED:
-            continue
+def _unsettled(objects: ClusterObjects, wanted: Sequence[Manifest]) -> list[Manifest]:
+    missing: list[Manifest] = []
+    for item in wanted:
+        kind, metadata = item["kind"], item["metadata"]
         found = objects.get(
-            wanted["apiVersion"], kind, metadata["name"], namespace=metadata["namespace"]
+            item["apiVersion"], kind, metadata["name"], namespace=metadata["namespace"]
         )
         if found is None or not _SETTLED[kind](found):
-            missing.append(f"{kind} {metadata['namespace']}/{metadata['name']}")
+            missing.append(item)
     return missing
+
+
+def _spoken(item: Manifest) -> str:
+    return f"{item['kind']} {item['metadata']['namespace']}/{item['metadata']['name']}"
 
 
 def _is_synced(found: Manifest) -> bool:
