@@ -6,6 +6,7 @@ canary, which searches everything that a session left behind for the values that
 import functools
 import os
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import pytest
@@ -27,6 +28,9 @@ pytest_plugins = [
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Many tests start processes of ours: each would compile us anew where no .pyc may be written.
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        os.environ["PYTHONPYCACHEPREFIX"] = str(Path(gettempdir()) / "locksmith-tests-pycache")
     # A test control plane signs its own certificate, and its kubeconfig says not to verify it.
     config.addinivalue_line("filterwarnings", "ignore:Unverified HTTPS request")
 
