@@ -243,7 +243,7 @@ def resolver(config: Config, group_members: GroupMembers | None = None) -> Resol
                     do_now="Approve in Slack, or name approvers as team:… or by e-mail.",
                 )
             return group_members(name)
-        return [Member(Person(identity=entry))]
+        return [Member(Person(identity=entry.removeprefix("person:")))]
 
     return resolve
 

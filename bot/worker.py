@@ -24,6 +24,7 @@ from bot.work import (
     questions,
     reports,
     runs,
+    triage,
     watching,
 )
 from bot.work.room import Room, answer
@@ -60,6 +61,11 @@ ERRANDS: Mapping[tuple[str, str], Errand] = {
     ("action", "approval_ask"): approvals.ask,
     ("action", "approval_review"): approvals.review,
     ("action", "approval_deny"): approvals.open_denial,
+    ("action", "incident_ack"): triage.acknowledge,
+    ("action", "assign_open"): triage.open_assignment,
+    ("action", "severity_open"): triage.open_severity,
+    ("view", "incident_assign"): triage.assign,
+    ("view", "severity_change"): triage.change_severity,
     ("action", "run_stop"): runs.stop,
     ("action", "step_retry"): runs.retry,
     ("action", "step_skip"): runs.open_skip,

@@ -30,6 +30,7 @@ def markdown(case: Case) -> str:
         *_validity(case),
         *_stored(case),
         f"- Owners: {_listed(claim.owner for claim in case.blast_radius.owners)}",
+        f"- Lead: {_lead(case)}",
         f"- Opened: {_moment(case.opened_at)}; closed: {_moment(case.closed_at)}",
         "",
         "## Clocks",
@@ -65,6 +66,14 @@ def markdown(case: Case) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _lead(case: Case) -> str:
+    lead = case.lead
+    if lead is None:
+        return "nobody"
+    name = lead.person.name or lead.person.identity
+    return f"{name}, since {_moment(lead.at)}"
 
 
 def _stored(case: Case) -> list[str]:

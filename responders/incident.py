@@ -262,6 +262,21 @@ class Emergency:
 
 
 @dataclass(frozen=True, slots=True)
+class Lead:
+    """Who sees the incident through, who said so and when, and what was handed over with it."""
+
+    person: Person
+    by: Person
+    at: datetime
+    note: str = ""
+
+    @property
+    def mark(self) -> str:
+        """Tell this state from the next; opaque, for forms."""
+        return str(self.at.timestamp())
+
+
+@dataclass(frozen=True, slots=True)
 class PageState:
     """One owner's page: through which pager, taken or not, and what it said."""
 
@@ -310,4 +325,5 @@ class Case:
     next_action: str  # what must happen now, and who must do it
     revision: int  # grows with each change: the publisher republishes when it lags behind
     emergency: Emergency | None = None  # the newest break-glass run
+    lead: Lead | None = None  # None: nobody leads it yet
     identity_facts: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)

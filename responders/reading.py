@@ -19,6 +19,7 @@ from responders.incident import (
     Clocks,
     Emergency,
     IncidentState,
+    Lead,
     PageState,
     Person,
     Plan,
@@ -36,6 +37,7 @@ from responders.tables import (
     AuditEventRow,
     EmergencyRow,
     IncidentRow,
+    LeadRow,
     PageRow,
     PlanRow,
     SightingRow,
@@ -92,6 +94,7 @@ def read_case(session: Session, incident_id: str) -> Case:
         next_action="",
         revision=row.revision,
         emergency=_emergency(session, incident_id),
+        lead=read_lead(session, incident_id),
         identity_facts=codec.facts_from_json(row.identity_facts),
     )
     return replace(case, next_action=next_action(case, row.stopped_because))
@@ -223,6 +226,16 @@ def request_of(row: ApprovalRequestRow, votes: Sequence[Vote]) -> ApprovalReques
         approvers=tuple(row.approvers),
         votes=tuple(votes),
     )
+
+
+def read_lead(session: Session, incident_id: str) -> Lead | None:
+    """Return who leads an incident now."""
+    query = select(LeadRow).where(LeadRow.incident_id == incident_id)
+    row = session.exec(query.order_by(col(LeadRow.id).desc())).first()
+    if row is None:
+        return None
+    person, by = codec.person_from_json(row.person), codec.person_from_json(row.by)
+    return Lead(person, by, row.at, row.note)
 
 
 def _emergency(session: Session, incident_id: str) -> Emergency | None:

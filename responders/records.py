@@ -36,6 +36,7 @@ from responders.incident import (
     StepState,
 )
 from responders.journal import Journal
+from responders.leads import Leads
 from responders.ledger import Ledger, Transaction
 from responders.opening import BY_PERSON, Opened, Opening, free_identities, open_or_join
 from responders.reading import Counted, find_id, read_case, read_counted, read_lived
@@ -72,6 +73,7 @@ class IncidentRecords:
         self.summons = Summons(self.ledger)
         self.emergencies = Emergencies(self.ledger)
         self.follow_ups = FollowUps(self.ledger)
+        self.leads = Leads(self.ledger)
 
     def on_change(self, listener: Callable[[str], None]) -> None:
         """Call `listener(incident_id)` after each committed change; it must be quick."""

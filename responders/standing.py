@@ -4,6 +4,7 @@ Who stands where in one incident: who may decide, who may help along. Reads the 
 The rules are `approvals.py`'s; here they meet the case: its owners, reporter and authors.
 """
 
+from graph.errors import LocksmithError
 from responders.approvals import (
     OWNERS,
     ApprovalPolicy,
@@ -33,6 +34,19 @@ class Standing:
     def carrier(self, case: Case, *, owners_too: bool = False) -> Electorate:
         """Return those who may help an approved plan along: all approvers."""
         return self._those_who_may(case, Involved(), owners_too=owners_too)
+
+    def responder(self, case: Case) -> Electorate:
+        """Return those who may lead: all approvers, and the owners as far as they are known."""
+        known = []
+        for owner in dict.fromkeys(claim.owner for claim in case.blast_radius.owners):
+            try:
+                self._resolve(owner)
+            except LocksmithError:
+                continue  # a team that is not in the configuration has nobody who could lead
+            known.append(owner)
+        approvers = tuple(dict.fromkeys([*self._policy.approvers, OWNERS]))
+        policy = self._policy.model_copy(update={"approvers": approvers})
+        return electorate(policy, self._resolve, owners=known, involved=Involved())
 
     def breaker(self, case: Case) -> Electorate:
         """Return those who may run a plan alone in an emergency; who leaked the value may not."""

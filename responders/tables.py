@@ -206,6 +206,19 @@ class EmergencyRow(SQLModel, table=True):
     reviewed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
+class LeadRow(SQLModel, table=True):
+    """Who leads an incident; the newest row of an incident counts, the others are its past."""
+
+    __tablename__ = "lead"
+
+    id: int | None = Field(default=None, primary_key=True)
+    incident_id: str = Field(index=True, foreign_key="incident.id")
+    person: dict[str, str] = Field(sa_type=JSON)
+    by: dict[str, str] = Field(sa_type=JSON)
+    at: datetime = Field(sa_type=UtcDateTime)
+    note: str = ""
+
+
 class FrozenRow(SQLModel, table=True):
     """The facts of the graph at one moment of an incident; `why` names the occasion."""
 

@@ -3,13 +3,15 @@ What people say about an incident before anything runs: “I am on it”, and ho
 
 Anybody may take an incident on or call it worse: neither can do harm, and the record names them.
 To call it less bad quiets phones, so that takes somebody who may decide. Every change of severity
-has a reason, which stands first among the reasons that the rules gave.
+has a reason, which stands first among the reasons that the rules gave. Who leads it is one of those
+who can move it: an approver, or an owner of what leaked; they say so, or the lead who hands over.
 """
 
 from collections.abc import Callable
 from datetime import datetime
 
 from graph.errors import RefusedError
+from responders.approvals import Electorate, fold
 from responders.escalation import acknowledged
 from responders.incident import OPEN_STATES, Case, Person, Severity
 from responders.records import IncidentRecords
@@ -75,6 +77,40 @@ class Triage:
             self._page(incident_id, self._now())  # other pagers may answer for what is worse
         return self._records.case(incident_id)
 
+    def assign(
+        self,
+        incident_id: str,
+        person: Person,
+        to: Person,
+        note: str = "",
+        *,
+        seen: str | None = None,
+    ) -> Case:
+        """
+        Make `to` the lead, or hand over to them with a note.
+
+        `seen` is the mark of the lead that `person` looked at; None: whoever leads now.
+
+        Raises:
+            RefusedError: one of the two is neither approver nor owner, `to` leads already, or the
+                incident is over. ConflictError: somebody else changed it since.
+        """
+        case = self._open(incident_id)
+        may = self._standing.responder(case)
+        lead = fold(case.lead.person.identity) if case.lead else ""
+        if fold(person.identity) != lead:
+            _permit(may, person, f"say who leads {incident_id}", "Ask")
+        _permit(may, to, f"lead {incident_id}", "It can be led by")
+        if fold(to.identity) == lead:
+            raise RefusedError(
+                f"{to.name or to.identity} leads {incident_id} already.",
+                means="Nothing was changed.",
+                do_now="Name somebody else to hand over.",
+            )
+        known = to if to.name else may.may[fold(to.identity)]
+        self._records.leads.assign(incident_id, known, by=person, note=note.strip(), seen=seen)
+        return self._records.case(incident_id)
+
     def _open(self, incident_id: str) -> Case:
         case = self._records.case(incident_id)
         if case.state not in OPEN_STATES:
@@ -84,3 +120,14 @@ class Triage:
                 do_now="A new report of the same value reopens it.",
             )
         return case
+
+
+def _permit(may: Electorate, person: Person, doing: str, ask: str) -> None:
+    folded, name = fold(person.identity), person.name or person.identity
+    if folded not in may.may:
+        why = may.barred.get(folded, "is neither an approver nor an owner of what leaked")
+        raise RefusedError(
+            f"{name} may not {doing}: {name} {why}.",
+            means="Nothing was changed.",
+            do_now=f"{ask} {may.who}.",
+        )

@@ -23,7 +23,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from bot.inbox import Inbox
 from bot.logs import quiet_libraries
 from bot.slack.hand_over import KEY
-from bot.slack.listeners import approve, ask, break_glass, home, report_leak, run
+from bot.slack.listeners import approve, ask, break_glass, home, report_leak, run, triage
 from bot.slack.payloads import new_entry
 from bot.slack_api import is_loopback, slack_errors
 
@@ -70,7 +70,7 @@ class SlackApp:
         )
         self._app.use(commit_first(inbox, scan_messages=scan_messages))
         self._app.error(_failed)
-        for listeners in (report_leak, ask, approve, break_glass, run, home):
+        for listeners in (report_leak, ask, approve, break_glass, run, triage, home):
             listeners.register(self._app, inbox)
         self._handler = SocketModeHandler(
             self._app, app_token, logger=logger, ping_interval=PING_SECONDS

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from bot.slack.people import People
 from graph.errors import LocksmithError
-from responders.approvals import ApprovalPolicy, Resolve
-from responders.incident import Case, Person
+from responders.approvals import ApprovalPolicy, Resolve, fold
+from responders.incident import OPEN_STATES, Case, Person
 from responders.standing import Standing
 
 
@@ -38,6 +38,14 @@ class Audience:
                 continue
             members += [member.person for member in found if not (member.bot or member.external)]
         return self._users(members)
+
+    def lead(self, case: Case) -> str:
+        """Return the user id of a lead whom somebody else named; "" if there is nobody to tell."""
+        lead = case.lead
+        if lead is None or case.state not in OPEN_STATES:
+            return ""
+        told_by_themself = fold(lead.person.identity) == fold(lead.by.identity)
+        return "" if told_by_themself else next(iter(self._users([lead.person])), "")
 
     def _owners(self, case: Case) -> tuple[str, ...]:
         return tuple(dict.fromkeys(claim.owner for claim in case.blast_radius.owners))

@@ -23,6 +23,9 @@ ACTIONS = (
     "approval_deny",
     "glass_open",
     "glass_review_open",
+    "incident_ack",
+    "assign_open",
+    "severity_open",
     "run_stop",
     "step_retry",
     "step_skip",
@@ -38,6 +41,8 @@ FORMS = (
     "leak_report_form",
     "approval_give",
     "approval_refuse",
+    "incident_assign",
+    "severity_change",
     "glass_break",
     "glass_review",
     "step_skip_reason",
@@ -138,6 +143,7 @@ def form_values(payload: Mapping[str, Any]) -> dict[str, str]:
     for block_id, elements in values.items():
         for element in elements.values():
             chosen = (element.get("selected_option") or {}).get("value")
+            chosen = chosen or element.get("selected_user") or element.get("selected_channel")
             typed[str(block_id)] = str(element.get("value") or chosen or "").strip()
     return typed
 

@@ -123,23 +123,25 @@ class People:
         Raises:
             RefusedError: a guest, a bot, a deactivated user or one of another organisation.
         """
-        member = self.member(user)
-        reason = ""
-        if member.deleted:
-            reason = "this account is deactivated"
-        elif member.bot:
-            reason = "this is a bot or a workflow"
-        elif member.foreign:
-            reason = "this account belongs to another organisation"
-        elif member.guest:
-            reason = "this is a guest account"
+        reason = self.barred(user)
         if reason:
             raise RefusedError(
                 f"You may not do this: {reason}.",
                 means="Nothing was changed.",
                 do_now="Ask a full member of this workspace to do it.",
             )
-        return member.person
+        return self.member(user).person
+
+    def barred(self, user: str) -> str:
+        """Say what keeps a user from acting here; "" if nothing does."""
+        member = self.member(user)
+        if member.deleted:
+            return "this account is deactivated"
+        if member.bot:
+            return "this is a bot or a workflow"
+        if member.foreign:
+            return "this account belongs to another organisation"
+        return "this is a guest account" if member.guest else ""
 
     def user_of(self, identity: str) -> str:
         """Return the Slack user id of an e-mail; "" if there is none, or Slack may not say."""

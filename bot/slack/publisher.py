@@ -48,6 +48,9 @@ class Audience(Protocol):
     def owners(self, case: Case) -> Sequence[str]:
         """Who owns what leaked."""
 
+    def lead(self, case: Case) -> str:
+        """Who leads it because somebody else said so; "" if there is nobody to tell."""
+
     @property
     def alone(self) -> bool:
         """Whether break-glass is set up."""
@@ -144,7 +147,12 @@ class Publisher:
         closed = case.state is IncidentState.CLOSED
         line = self._checkpoint() if closed else ""
         return around(
-            case, approvers=approvers, owners=owners, checkpoint=line, alone=self._audience.alone
+            case,
+            approvers=approvers,
+            owners=owners,
+            checkpoint=line,
+            alone=self._audience.alone,
+            lead=self._audience.lead(case),
         )
 
     def _keep(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from bot.slack.views.approval import approval_card
 from bot.slack.views.blocks import Message
+from bot.slack.views.charge import lead_note, lead_notice
 from bot.slack.views.incident import (
     checkpoint_note,
     incident_card,
@@ -52,15 +53,17 @@ def around(
     owners: Sequence[str],
     checkpoint: str,
     alone: bool = False,
+    lead: str = "",
 ) -> list[Wanted]:
     """
     Name everything beside the card; `checkpoint` is the audit line, "" while it is open.
 
-    `alone`: break-glass is set up.
+    `alone`: break-glass is set up. `lead` is the user id of a lead whom somebody else named.
     """
     wanted = [Wanted(f"{case.id}/opened", opened_note(case), live=True)]
     wanted += [Wanted(f"{case.id}/owner/{user}", owner_notice(case), user=user) for user in owners]
     wanted += _approval(case, approvers, alone=alone)
+    wanted += _lead(case, lead)
     wanted += _progress(case)
     if case.state is IncidentState.STOPPED:
         step = broken_step(case)
@@ -85,6 +88,17 @@ def _approval(case: Case, approvers: Sequence[str], *, alone: bool) -> list[Want
     # While it is pending the list is of those who may; later only copies that exist are edited.
     users = approvers if request.state is ApprovalState.PENDING else ()
     wanted += [Wanted(f"{key}/{user}", direct, user=user, live=True) for user in users]
+    return wanted
+
+
+def _lead(case: Case, user: str) -> list[Wanted]:
+    lead = case.lead
+    if lead is None:
+        return []
+    key = f"{case.id}/lead/{lead.mark}"
+    wanted = [Wanted(key, lead_note(case, lead))]
+    if user:
+        wanted.append(Wanted(f"{key}/{user}", lead_notice(case, lead), user=user))
     return wanted
 
 

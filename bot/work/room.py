@@ -32,6 +32,7 @@ from responders.incident import (
     LeakReport,
     Person,
     Plan,
+    Severity,
 )
 from responders.places import Gone
 
@@ -85,11 +86,25 @@ class Glass(Protocol):
     def review(self, incident_id: str, person: Person, finding: str) -> object: ...
 
 
+class Triage(Protocol):
+    """Who is in charge and how bad it is; raises LocksmithError."""
+
+    def acknowledge(self, incident_id: str, person: Person) -> Case: ...
+    def assign(
+        self, incident_id: str, person: Person, to: Person, note: str = "", *, seen: str | None
+    ) -> Case: ...
+    def change_severity(
+        self, incident_id: str, person: Person, severity: Severity, reason: str
+    ) -> Case: ...
+
+
 class Desk(Protocol):
     """The one core for Slack, the command line and the web. All raise LocksmithError."""
 
     @property
     def glass(self) -> Glass: ...
+    @property
+    def triage(self) -> Triage: ...
     def report(self, report: LeakReport, also: Sequence[LeakReport] = ()) -> Opened: ...
     def plan(
         self, incident_id: str, order: str | None = None, *, person: Person | None = None

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from graph.errors import RefusedError
+from graph.errors import ConflictError, RefusedError
+from responders.approvals import Member
 from responders.incident import IncidentState, Severity
 from responders.switchboard import PagerRoute
-from tests.responders.room import ANA, AUTHOR, CY, DIGEST, REPORTER, NotePager, Room, report
+from tests.responders.room import ANA, AUTHOR, BO, CY, DIGEST, REPORTER, NotePager, Room, report
 
 
 @pytest.fixture
@@ -50,6 +51,7 @@ def test_what_is_over_is_left_alone(room: Room, opened: str) -> None:
     for act in (
         lambda: room.desk.triage.acknowledge(opened, ANA),
         lambda: room.desk.triage.change_severity(opened, ANA, Severity.LOW, "why not"),
+        lambda: room.desk.triage.assign(opened, ANA, BO),
     ):
         with pytest.raises(RefusedError, match="false_alarm"):
             act()
@@ -83,3 +85,37 @@ def test_a_raised_severity_calls_those_who_answer_for_it(
             break
         until(room, incident, IncidentState.PLANNED)
     assert [page.severity for page in alarm.pages] == ["critical"]
+
+
+def test_only_who_can_move_it_leads_it_and_a_hand_over_is_kept(room: Room, opened: str) -> None:
+    assign = room.desk.triage.assign
+    with pytest.raises(RefusedError, match="Cy may not say who leads") as refused:
+        assign(opened, CY, CY)
+    assert refused.value.do_now == "Ask Ana or Bo or Rita."
+    with pytest.raises(RefusedError, match="Cy may not lead") as refused:
+        assign(opened, ANA, CY)
+    assert refused.value.do_now == "It can be led by Ana or Bo or Rita."
+    case = assign(opened, ANA, ANA, seen="")
+    assert case.lead is not None
+    assert (case.lead.person, case.lead.note) == (ANA, "")
+    with pytest.raises(ConflictError, match=r"Ana leads .* by now"):
+        assign(opened, BO, BO, seen="")
+    with pytest.raises(RefusedError, match=r"leads .* already"):
+        assign(opened, BO, ANA)
+    handed = assign(opened, ANA, BO, " the copy in legacy is open ", seen=case.lead.mark)
+    assert handed.lead is not None
+    assert (handed.lead.person, handed.lead.by) == (BO, ANA)
+    said = [each.sentence for each in handed.timeline if each.kind == "assigned"]
+    assert said == ["Ana leads it.", "Ana made Bo the lead: the copy in legacy is open"]
+    assert handed.revision == case.revision + 1
+    assert room.records.verify_audit().finding == "intact"
+
+
+def test_who_left_the_approvers_still_hands_over(room: Room, opened: str) -> None:
+    room.desk.triage.assign(opened, ANA, ANA)
+    room.members = {"group:security": [Member(BO)]}
+    with pytest.raises(RefusedError, match="Ana may not lead"):
+        room.desk.triage.assign(opened, BO, ANA)
+    handed = room.desk.triage.assign(opened, ANA, BO)
+    assert handed.lead is not None
+    assert handed.lead.person == BO

@@ -138,6 +138,29 @@ def text_input(
     return block
 
 
+def person_input(block_id: str, label: str, *, first: str = "") -> Block:
+    """Let a person of the workspace be chosen; `first` is the user id that stands there."""
+    element: Block = {"type": "users_select", "action_id": "typed"}
+    if first:
+        element["initial_user"] = first
+    return _input(block_id, label, element)
+
+
+def choice_input(block_id: str, label: str, options: Sequence[tuple[str, str]]) -> Block:
+    """Let one of `options` be chosen: pairs of a value and a label."""
+    rows = [{"text": _plain_text(shown, 75), "value": value} for value, shown in options[:100]]
+    return _input(block_id, label, {"type": "static_select", "action_id": "typed", "options": rows})
+
+
+def _input(block_id: str, label: str, element: Block) -> Block:
+    return {
+        "type": "input",
+        "block_id": block_id,
+        "label": _plain_text(label, 2000),
+        "element": element,
+    }
+
+
 def modal(
     title: str,
     blocks: Iterable[Block | None],

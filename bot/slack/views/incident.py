@@ -29,6 +29,7 @@ from bot.slack.views.blocks import (
     message,
     section,
 )
+from bot.slack.views.charge import charge_buttons
 from bot.slack.views.names import (
     ORDER_WORDS,
     RECOMMENDED_ORDER,
@@ -47,6 +48,7 @@ from bot.slack.views.steps import (
     steps_text,
 )
 from bot.slack.views.text import code, counted, duration, joined, said, when
+from responders.escalation import acknowledged
 from responders.evidence import unreviewed
 from responders.incident import OPEN_STATES, Case, IncidentState, StepProgress, StepState
 
@@ -71,6 +73,7 @@ def incident_card(case: Case) -> Message:
                 ("Why this severity", _reasons(case)),
                 ("Owners", _owners(case)),
                 ("Clocks", clocks_text(case)),
+                *_in_charge(case),
                 *_exposed(case),
             ]
         ),
@@ -227,6 +230,19 @@ def _reasons(case: Case) -> str:
     return "\n".join(shown) or "no rule applied"
 
 
+def _in_charge(case: Case) -> list[tuple[str, str]]:
+    """Say who leads it and who took it on; nothing of one that ended without a lead."""
+    taken = acknowledged(case)
+    on_it = f"\n{said(taken.actor, 60)} is on it, {when(taken.at)}" if taken else ""
+    if case.lead is not None:
+        words = f"👤 {who(case.lead.person)}, since {when(case.lead.at)}"
+        own = taken is not None and taken.actor == case.lead.person.name
+        return [("Lead", words + ("" if own else on_it))]
+    if case.state not in OPEN_STATES:
+        return []
+    return [("Lead", f"nobody yet: *Assign*{on_it}")]
+
+
 def _exposed(case: Case) -> list[tuple[str, str]]:
     """Say who could see it, the widest places first; nothing where nobody counted."""
     counted_places = {each.where: each for each in case.sightings if each.exposure is not None}
@@ -290,7 +306,9 @@ def _forecasts(case: Case) -> Block | None:
 
 def _buttons(case: Case) -> list[Block | None]:
     """Offer what can be done in this state; who may do it is decided when the button is pressed."""
-    return [*_state_buttons(case), _review_button(case)]
+    taken = acknowledged(case) is not None
+    charge = charge_buttons(case, acknowledged=taken)
+    return [*_state_buttons(case), _review_button(case), *charge]
 
 
 def _review_button(case: Case) -> Block | None:

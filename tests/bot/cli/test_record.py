@@ -19,6 +19,13 @@ def own(run: Run, config: str) -> Run:
 def test_an_incident_becomes_a_record_findings_and_figures(own: Run, world: World) -> None:
     incident = reported(own, "--value-stdin", given=world.leaked_token)
     assert own("incident", "ack", incident, *SAM).code == 0
+    outsider = own("incident", "assign", incident, "--to", "rita@example.com", *SAM)
+    assert outsider.code == 4
+    assert "It can be led by" in outsider.err
+    named = own("incident", "assign", incident, "--to", "Ana@example.com", "--json", *SAM)
+    assert named.code == 0, named.err
+    assert named.json["lead"]["person"]["identity"] == "ana@example.com"
+    assert "- Lead: ana@example.com, since" in own("incident", "show", incident).out
     close = own("incident", "close", incident, "--waiver", "the account is gone", *SAM)
     assert close.code == 0, close.err
     text = own("incident", "export", incident)

@@ -2,18 +2,29 @@
 
 import dataclasses
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.sandbox.workspace.rules import check_message, check_view
-from bot.slack.views import answers, approval, blast_radius, choosing, forms, home, incident, spill
+from bot.slack.views import (
+    answers,
+    approval,
+    blast_radius,
+    charge,
+    choosing,
+    forms,
+    home,
+    incident,
+    spill,
+)
 from bot.slack.views.blocks import Block, Message
 from bot.slack.wanted import around
 from graph.queries.consumers import Consumers
 from graph.queries.readers import Readers
-from responders.incident import ApprovalState, Case, IncidentState
+from responders.incident import ApprovalState, Case, IncidentState, Lead, Person
 from tests.bot.cases import GATEWAY, NOW, make_case
 
 HOSTILE = [
@@ -31,7 +42,11 @@ names = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=300))
 
 def messages(case: Case) -> list[Message]:
     radius = case.blast_radius
+    lead = Lead(Person("a@example.com", case.title), case.reporter, NOW, case.title)
     found = [
+        charge.lead_note(case, lead),
+        charge.lead_notice(case, lead),
+        incident.incident_card(replace(case, lead=lead)),
         incident.incident_card(case),
         *(
             wanted.message
@@ -91,6 +106,8 @@ def views(case: Case) -> list[Block]:
         forms.confirm_form(case.title, case.title, "INC-7:rotate"),
         forms.waiver_form(case.id, case.title),
         forms.dismiss_form(case.id),
+        charge.assign_form(case, "U0SUE"),
+        charge.severity_form(case),
         home.home_view([case] * 40, [case] * 40),
         approval.deny_form(case, "req-1"),
     ]
