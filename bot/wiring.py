@@ -172,6 +172,7 @@ def response_parts(graph: GraphParts, *, resolve: Resolve | None = None) -> Resp
     planner = Planner(
         load_playbooks(Path(config.response.playbooks) if config.response.playbooks else None),
         steps,
+        file_seconds={name: its.volume_sync_seconds for name, its in config.kubernetes.items()},
     )
     engine = RunEngine(
         records,

@@ -174,11 +174,18 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True)
 class Breakage:
-    """How one consumer fares under one order: when and how it breaks, in one sentence."""
+    """
+    How one consumer fares under one order: when and how it breaks, in one sentence.
+
+    `follows` says what brings it the new value: restart, file, poll, run, start, hand, unknown or
+    nothing. `seconds`: so long after its copy changed at the latest; None where no clock bounds it.
+    """
 
     workload: str
     breaks: bool
     sentence: str
+    follows: str = ""
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

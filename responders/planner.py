@@ -34,14 +34,26 @@ class _Material:
     facts: LeakFacts
     radius: BlastRadius
     waves: tuple[tuple[Consumer, ...], ...]
+    file_seconds: Mapping[str, float]
 
 
 class Planner:
-    """Drafts plans from the playbooks and steps of this installation."""
+    """
+    Drafts plans from the playbooks and steps of this installation.
 
-    def __init__(self, playbooks: Mapping[str, Playbook], steps: Mapping[str, AnyStep]) -> None:
+    `file_seconds`: how long the kubelets of a cluster take at most to rewrite a mounted file.
+    """
+
+    def __init__(
+        self,
+        playbooks: Mapping[str, Playbook],
+        steps: Mapping[str, AnyStep],
+        *,
+        file_seconds: Mapping[str, float] | None = None,
+    ) -> None:
         self._playbooks = playbooks
         self._steps = steps
+        self._file_seconds = file_seconds or {}
 
     def draft(
         self, facts: LeakFacts, blast_radius: BlastRadius, *, order: str | None = None
@@ -87,7 +99,7 @@ class Planner:
                 do_now=f"It offers: {', '.join(playbook.orders)}.",
             )
         waves = () if facts.stale else waves_of(blast_radius.consumers)
-        material = _Material(facts, blast_radius, waves)
+        material = _Material(facts, blast_radius, waves, self._file_seconds)
         steps = tuple(
             step
             for step_id in playbook.orders[chosen]
@@ -227,6 +239,7 @@ def _forecast(order: str, material: _Material) -> Forecast:
         material.radius.consumers,
         waves=len(material.waves),
         stale=material.facts.stale,
+        file_seconds=material.file_seconds,
     )
 
 

@@ -40,6 +40,7 @@ __all__ = [
     "CiToken",
     "World",
     "build_world",
+    "ensure_custom_resources",
     "manifests",
     "remove_world",
     "running_world",
@@ -228,7 +229,7 @@ def remove_world(kubeconfig: Path, *, seconds: float = 90.0) -> None:
 
 
 def _build_cluster(objects: ClusterObjects, store_address: str, store_token: str) -> None:
-    _ensure_custom_resources(objects)
+    ensure_custom_resources(objects)
     items = manifests(objects)
     _refuse_foreign(objects, items)
     store_secret: Manifest = {
@@ -274,7 +275,8 @@ def _is_ours(objects: ClusterObjects, item: Manifest, *, if_missing: bool) -> bo
     return bool(OURS.items() <= (found["metadata"].get("labels") or {}).items())
 
 
-def _ensure_custom_resources(objects: ClusterObjects) -> None:
+def ensure_custom_resources(objects: ClusterObjects) -> None:
+    """Install the kinds of External Secrets where the cluster does not serve them."""
     version = preferred_version(objects)
     if version and objects.serves(f"{GROUP}/{version}", "ExternalSecret"):
         return

@@ -147,7 +147,14 @@ def test_when_it_is_safe_to_revoke() -> None:
     restarted = forecast("rotate-first", [consumer(PicksUp.RESTART)], waves=2, stale=False)
     assert restarted.sentence.endswith("safe to revoke after the last of 2 restart waves.")
     followed = forecast("rotate-first", [consumer(PicksUp.SYNC)], waves=0, stale=False)
-    assert followed.sentence.endswith("once the copies hold the new value.")
+    assert "at the earliest about 2 minutes after the copies changed" in followed.sentence
+    assert "prod/payments/Deployment/x read it as a file" in followed.sentence
+    quick = {"prod": 10.0, "elsewhere": 1.0}
+    (file,) = forecast(
+        "revoke-first", [consumer(PicksUp.SYNC)], waves=0, stale=False, file_seconds=quick
+    ).breakages
+    assert (file.follows, file.seconds) == ("file", 10.0)
+    assert "within 10 s after its copy changed" in file.sentence
     nobody = forecast("revoke-first", [], waves=0, stale=False)
     assert "no consumer is known" in nobody.sentence
 
