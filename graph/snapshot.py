@@ -31,7 +31,7 @@ EdgeId = bytes
 Layer: TypeAlias = "nx.MultiDiGraph[Ref]"
 Uses = dict[EdgeId, Attributes]
 _Adjacency = dict[Ref, dict[Ref, Uses]]
-_NOBODY: dict[Ref, Uses] = {}
+NOBODY: dict[Ref, Uses] = {}
 _NOT_USED: Uses = {}
 
 Answer = TypeVar("Answer")
@@ -150,6 +150,9 @@ class Snapshot:
     def nodes(self, kind: NodeKind | None = None) -> Iterator[Node]:
         return iter((self._nodes if kind is None else self._by_kind[kind]).values())
 
+    def of_kind(self, kind: NodeKind) -> Mapping[Ref, Node]:
+        return self._by_kind[kind]
+
     def named(self, name: str) -> tuple[Ref, ...]:
         """Return the nodes whose last part is `name`, in lower case and decoded."""
         return self._names.get(name, ())
@@ -168,27 +171,35 @@ class Snapshot:
 
     def heads(self, ref: Ref, kind: EdgeKind) -> Iterator[tuple[Ref, Attributes]]:
         """Walk out of `ref`: the other end and the attributes of each edge."""
-        for head, uses in self._heads[kind].get(ref, _NOBODY).items():
+        for head, uses in self._heads[kind].get(ref, NOBODY).items():
             for attributes in uses.values():
                 yield head, attributes
 
     def tails(self, ref: Ref, kind: EdgeKind) -> Iterator[tuple[Ref, Attributes]]:
         """Walk into `ref`: the other end and the attributes of each edge."""
-        for tail, uses in self._tails[kind].get(ref, _NOBODY).items():
+        for tail, uses in self._tails[kind].get(ref, NOBODY).items():
             for attributes in uses.values():
                 yield tail, attributes
 
+    def outward(self, kind: EdgeKind) -> Mapping[Ref, Mapping[Ref, Uses]]:
+        """Return `uses_from` of every node, for who asks of thousands."""
+        return self._heads[kind]
+
+    def inward(self, kind: EdgeKind) -> Mapping[Ref, Mapping[Ref, Uses]]:
+        """Return `uses_into` of every node, for who asks of thousands."""
+        return self._tails[kind]
+
     def uses_from(self, ref: Ref, kind: EdgeKind) -> Mapping[Ref, Uses]:
         """Return each other end of the edges out of `ref`, with all that joins the two."""
-        return self._heads[kind].get(ref, _NOBODY)
+        return self._heads[kind].get(ref, NOBODY)
 
     def uses_into(self, ref: Ref, kind: EdgeKind) -> Mapping[Ref, Uses]:
         """Return each other end of the edges into `ref`, with all that joins the two."""
-        return self._tails[kind].get(ref, _NOBODY)
+        return self._tails[kind].get(ref, NOBODY)
 
     def uses(self, tail: Ref, head: Ref, kind: EdgeKind) -> Mapping[EdgeId, Attributes]:
         """Return what joins two nodes, by the identity of each edge."""
-        return self._heads[kind].get(tail, _NOBODY).get(head, _NOT_USED)
+        return self._heads[kind].get(tail, NOBODY).get(head, _NOT_USED)
 
     def edges(self, kind: EdgeKind | None = None) -> Iterator[Edge]:
         for each in EdgeKind if kind is None else (kind,):
@@ -287,24 +298,24 @@ class _Growing:
 
     def add(self, tail: Ref, head: Ref, uses: Uses) -> None:
         heads, tails = self.heads, self.tails
-        there = heads.get(tail, _NOBODY)
-        if there is _NOBODY:
+        there = heads.get(tail, NOBODY)
+        if there is NOBODY:
             place = (head, id(uses))
-            there = self._only.get(place, _NOBODY)
-            if there is _NOBODY:
+            there = self._only.get(place, NOBODY)
+            if there is NOBODY:
                 there = self._only[place] = {head: uses}
             heads[tail] = there
-            tails.setdefault(tail, _NOBODY)
+            tails.setdefault(tail, NOBODY)
         else:
             if head in there:
                 uses = {**there[head], **uses}
             if len(there) == 1:
                 there = heads[tail] = dict(there)
             there[head] = uses
-        back = tails.get(head, _NOBODY)
-        if back is _NOBODY:
+        back = tails.get(head, NOBODY)
+        if back is NOBODY:
             back = tails[head] = {}
-            heads.setdefault(head, _NOBODY)
+            heads.setdefault(head, NOBODY)
         back[tail] = uses
 
 

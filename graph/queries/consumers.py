@@ -4,16 +4,17 @@ Who uses a secret: every workload that consumes it or any copy of it, with every
 Not here: who could read it (`readers`), and what breaks when (the planner's forecast).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import Any
 
-from graph.model import Attributes, EdgeKind, Gap, PicksUp
+from graph.model import EdgeKind, Gap, PicksUp
 from graph.queries.answer import answer
 from graph.queries.copies import Reached, by_secret, origins, spread
-from graph.queries.owners import own_owner
+from graph.queries.owners import own_owners
 from graph.refs import Ref, namespace_of, split_key
-from graph.snapshot import Snapshot
+from graph.snapshot import NOBODY, Snapshot
 
 # The worst first. A restart also cures what is unknown, so unknown stands behind it.
 WORST_FIRST = (
@@ -25,6 +26,7 @@ WORST_FIRST = (
     PicksUp.SYNC,
 )
 _RANK = {picks_up: rank for rank, picks_up in enumerate(WORST_FIRST)}
+_PLACE = attrgetter("secret", "container", "how", "key", "field")
 _PICKS_UP: Mapping[object, PicksUp] = {picks_up.value: picks_up for picks_up in PicksUp}
 
 
@@ -89,55 +91,44 @@ def _consumers(snapshot: Snapshot, ref: Ref) -> Consumers:
 def consumers_of(snapshot: Snapshot, places: Iterable[Reached]) -> tuple[Consumer, ...]:
     """Collect the workloads that use any of `places`, sorted by ref."""
     uses: dict[Ref, list[Use]] = {}
+    consumed = snapshot.inward(EdgeKind.CONSUMES)
     for place, keys in by_secret(places):
         every = "" in keys
         made: dict[int, Use] = {}  # the snapshot shares what is equal, and outlives this
-        for workload, joined in snapshot.uses_into(place.secret, EdgeKind.CONSUMES).items():
-            for attributes in joined.values():
-                if every or not (key := attributes.get("key")) or key in keys:
-                    use = made.get(id(attributes))
+        for workload, joined in consumed.get(place.secret, NOBODY).items():
+            for said in joined.values():
+                if every or not (key := said.get("key")) or key in keys:
+                    use = made.get(id(said))
                     if use is None:
-                        use = made[id(attributes)] = _use(attributes, place)
-                    known = uses.get(workload)
-                    if known is None:
-                        uses[workload] = [use]
+                        use = made[id(said)] = _use(said, place)
+                    if workload in uses:
+                        uses[workload].append(use)
                     else:
-                        known.append(use)
-    owners: dict[Ref | None, str] = {}
-    return tuple([_consumer(snapshot, one, uses[one], owners) for one in sorted(uses)])
+                        uses[workload] = [use]
+    owner_of = _owners(snapshot)
+    return tuple([_consumer(snapshot, one, uses[one], owner_of(one)) for one in sorted(uses)])
 
 
-def _use(attributes: Attributes, place: Reached) -> Use:
-    get = attributes.get
+def _use(said: Mapping[str, Any], place: Reached) -> Use:
+    get = said.get
     return Use(
-        str(get("how") or ""),
-        str(get("container") or ""),
-        str(get("key") or ""),
-        str(get("field") or ""),
+        get("how") or "",
+        get("container") or "",
+        get("key") or "",
+        get("field") or "",
         place.secret,
         bool(get("optional")),
         _PICKS_UP.get(get("picks_up"), PicksUp.UNKNOWN),
-        str(get("reason") or ""),
+        get("reason") or "",
         place.syncs,
     )
 
 
-def _consumer(
-    snapshot: Snapshot, workload: Ref, uses: list[Use], owners: dict[Ref | None, str]
-) -> Consumer:
-    """`owners` remembers the owner of each namespace within one answer."""
+def _consumer(snapshot: Snapshot, workload: Ref, uses: list[Use], owner: str) -> Consumer:
     worst = uses[0]
     if len(uses) > 1:
-        uses = sorted(uses, key=attrgetter("secret", "container", "how", "key", "field"))
+        uses.sort(key=_PLACE)
         worst = min(uses, key=_badness)
-    owner = own_owner(snapshot, workload)
-    if not owner:
-        namespace = namespace_of(workload)
-        known = owners.get(namespace)
-        if known is None:
-            known = own_owner(snapshot, namespace) if namespace else ""
-            owners[namespace] = known
-        owner = known
     node = snapshot.node(workload)
     replicas = node.attributes.get("replicas") if node else None
     return Consumer(
@@ -148,6 +139,24 @@ def _consumer(
         replicas if isinstance(replicas, int) else None,
         owner,
     )
+
+
+def _owners(snapshot: Snapshot) -> Callable[[Ref], str]:
+    """Return what names the owner of a workload, else that of its namespace, looked up once."""
+    own = own_owners(snapshot)
+    of_places: dict[str, str] = {}
+
+    def named(workload: Ref) -> str:
+        owner = own(workload)
+        if not owner:
+            place = workload.rsplit("/", 2)[0]  # all of one namespace begin alike
+            if place not in of_places:
+                namespace = namespace_of(workload)
+                of_places[place] = own(namespace) if namespace else ""
+            owner = of_places[place]
+        return owner
+
+    return named
 
 
 def _badness(use: Use) -> int:

@@ -10,20 +10,21 @@ Who uses the copies is the business of `consumers`.
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
 from urllib.parse import unquote
 
 from graph.model import Attributes, AttributeValue, EdgeKind
+from graph.queries.answer import answer
 from graph.queries.rules import secrets_below
 from graph.refs import Ref, namespace_of, vault_store
-from graph.snapshot import Snapshot
+from graph.snapshot import NOBODY, Snapshot
 
 Place = tuple[Ref, str]
 _NO_KEY = re.compile(r"[^-._a-zA-Z0-9]")  # what External Secrets replaces in the key of a Secret
 
 
-@dataclass(frozen=True, slots=True)
+@answer
 class Copy:
     """
     One place that a sync filled from another one.
@@ -40,7 +41,7 @@ class Copy:
     syncs: tuple[Ref, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@answer
 class Reached:
     """A place that the walk came to, with the syncs between it and the start."""
 
@@ -55,7 +56,10 @@ def spread(snapshot: Snapshot, places: Iterable[Place]) -> tuple[Reached, ...]:
     found = {place: Reached(*place) for place in places}
     queue = list(found.values())
     for at in queue:  # grows while it is walked: breadth first
-        for head, attributes in sorted(_out_of(snapshot, at.secret), key=_order):
+        out = _out_of(snapshot, at.secret)
+        if len(out) > 1:
+            out.sort(key=_order)
+        for head, attributes in out:
             key = _follow(at.key, attributes.get("from_key"), attributes.get("key"))
             if key is not None and attributes.get("widen"):
                 key = ""
@@ -69,15 +73,15 @@ def spread(snapshot: Snapshot, places: Iterable[Place]) -> tuple[Reached, ...]:
     return tuple(queue)
 
 
-def by_secret(places: Iterable[Reached]) -> Iterator[tuple[Reached, frozenset[str]]]:
+def by_secret(places: Iterable[Reached]) -> Iterable[tuple[Reached, Collection[str]]]:
     """Group places by secret: the nearest one of each, with all keys that were reached in it."""
-    first: dict[Ref, Reached] = {}
-    keys: dict[Ref, set[str]] = {}
+    found: dict[Ref, tuple[Reached, set[str]]] = {}
     for place in places:
-        first.setdefault(place.secret, place)
-        keys.setdefault(place.secret, set()).add(place.key)
-    for secret, place in first.items():
-        yield place, frozenset(keys[secret])
+        if place.secret in found:
+            found[place.secret][1].add(place.key)
+        else:
+            found[place.secret] = (place, {place.key})
+    return found.values()
 
 
 def origins(snapshot: Snapshot, places: Iterable[Place]) -> tuple[Place, ...]:
@@ -112,16 +116,19 @@ def _above(snapshot: Snapshot, place: Place) -> Iterator[Place]:
             yield tail, key
 
 
-def _out_of(snapshot: Snapshot, secret: Ref) -> Iterator[tuple[Ref, Attributes]]:
-    """Yield the copies of a secret: those of its own, and of syncs that find it by its name."""
-    yield from snapshot.heads(secret, EdgeKind.COPIES)
+def _out_of(snapshot: Snapshot, secret: Ref) -> list[tuple[Ref, Attributes]]:
+    """Return the copies of a secret: those of its own, and of syncs that find it by its name."""
+    copied = snapshot.outward(EdgeKind.COPIES)
+    found = [
+        (head, said) for head, uses in copied.get(secret, NOBODY).items() for said in uses.values()
+    ]
     home = _home_of(secret)
-    if home is None or not snapshot.uses_from(home, EdgeKind.COPIES):
-        return
-    for head, attributes in snapshot.heads(home, EdgeKind.COPIES):
-        key = _found_as(secret, attributes)
-        if key is not None and head != secret:
-            yield head, {**attributes, "key": key}
+    if home is not None and home in copied:
+        for head, said in snapshot.heads(home, EdgeKind.COPIES):
+            key = _found_as(secret, said)
+            if key is not None and head != secret:
+                found.append((head, {**said, "key": key}))
+    return found
 
 
 def _into(snapshot: Snapshot, secret: Ref) -> Iterator[tuple[Ref, Attributes]]:
@@ -148,8 +155,13 @@ def _found_as(secret: Ref, attributes: Attributes) -> str | None:
 
 def _home_of(secret: Ref) -> Ref | None:
     if secret.startswith("vault://"):
-        return vault_store(unquote(secret.split("/", 3)[2]))
+        return _vault(secret[8 : secret.find("/", 8)])
     return namespace_of(secret)
+
+
+@lru_cache(maxsize=1024)
+def _vault(store: str) -> Ref:
+    return vault_store(unquote(store))
 
 
 def _order(copied: tuple[Ref, Attributes]) -> tuple[str, ...]:

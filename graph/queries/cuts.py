@@ -93,9 +93,9 @@ def _ways(snapshot: Snapshot, ref: Ref) -> _Ways:
             queue.append(who)
 
     for place, _ in by_secret(spread(snapshot, [split_key(ref)])):
-        for tail, said in granted(snapshot, place.secret):
-            ways.add(tail, ref, frozenset(said.path))
-            reached(tail)
+        for way in granted(snapshot, place.secret):
+            ways.add(way.subject, ref, frozenset(way.path))
+            reached(way.subject)
     for at in queue:  # grows while it is walked
         if ways.edges >= MAX_EDGES:
             break
@@ -122,8 +122,8 @@ def _into(
             for tail, attributes in lent_by(snapshot, scope, target):
                 ways.add(tail, place, frozenset(path_of(attributes)))
     if is_a(snapshot.node(at), NodeKind.SECRET):
-        for tail, said in granted(snapshot, at):
-            yield tail, frozenset(said.path)
+        for way in granted(snapshot, at):
+            yield way.subject, frozenset(way.path)
     for workload in snapshot.uses_into(at, EdgeKind.RUNS_AS):
         yield workload, frozenset()
 

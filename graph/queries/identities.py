@@ -16,7 +16,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from graph.model import EMPTY, Attributes, EdgeKind, NodeKind
-from graph.queries.rules import Rules, lenders
+from graph.queries.rules import Lending, Rules, lenders
 from graph.refs import Ref, cluster_of, k8s, namespace_of
 from graph.snapshot import Snapshot
 
@@ -171,7 +171,7 @@ def _by_patterns(snapshot: Snapshot, who: Ref) -> Iterator[Lent]:
 def _from_place(
     snapshot: Snapshot,
     whom: Ref,
-    rules: Rules[Attributes],
+    rules: Rules[Lending],
     place: tuple[Ref, str],
     done: set[tuple[Ref, str]],
 ) -> Iterator[Lent]:

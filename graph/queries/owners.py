@@ -8,13 +8,14 @@ name different owners, each says so, and nobody is left out.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from fnmatch import translate
 
 from graph.model import Attributes, EdgeKind
 from graph.owners import SOURCES, Rule, read_rules, rules_name
+from graph.queries.answer import answer
 from graph.queries.copies import origins, spread
 from graph.refs import Ref, namespace_of, split_key
 from graph.snapshot import Snapshot
@@ -24,7 +25,7 @@ _UNRANKED = len(SOURCES)
 _GLOB = re.compile(r"[*?\[]")
 
 
-@dataclass(frozen=True, slots=True)
+@answer
 class OwnerClaim:
     """
     `owner` ("team:payments"), who says so (`source`, a few words) and of which thing (`ref`).
@@ -47,7 +48,8 @@ def owners(snapshot: Snapshot, ref: Ref) -> tuple[OwnerClaim, ...]:
     found: dict[str, OwnerClaim] = {}
     for at, what in _near_to_far(snapshot, ref):
         for claim in claims(snapshot, at):
-            found.setdefault(claim.owner, replace(claim, source=f"{claim.source} of {what}"))
+            if claim.owner not in found:
+                found[claim.owner] = replace(claim, source=f"{claim.source} of {what}")
     return tuple(found.values())
 
 
@@ -67,10 +69,21 @@ def nearest(snapshot: Snapshot, ref: Ref) -> OwnerClaim | None:
     return replace(above[0], source=f"{above[0].source} of its namespace") if above else None
 
 
-def own_owner(snapshot: Snapshot, ref: Ref) -> str:
-    """Return the owner that counts for exactly this thing; "" if none is named."""
-    found = claims(snapshot, ref)
-    return found[0].owner if found else ""
+def own_owners(snapshot: Snapshot) -> Callable[[Ref], str]:
+    """Return what names the owner that counts for exactly one thing; "" if none is named."""
+    declared = snapshot.outward(EdgeKind.OWNED_BY)
+    if _rules(snapshot):
+        return lambda ref: _first(claims(snapshot, ref))
+
+    def named(ref: Ref) -> str:
+        heads = declared.get(ref)
+        if not heads:
+            node = snapshot.node(ref)
+            return str(node.attributes.get("owner") or "") if node else ""
+        # Whoever says it, there is only one to be named.
+        return str(*heads) if len(heads) == 1 else _first(claims(snapshot, ref))
+
+    return named
 
 
 def claims(snapshot: Snapshot, ref: Ref) -> tuple[OwnerClaim, ...]:
@@ -85,6 +98,10 @@ def claims(snapshot: Snapshot, ref: Ref) -> tuple[OwnerClaim, ...]:
     for claim in said:
         by_source.setdefault((claim.said_by, claim.source), set()).add(claim.owner)
     return tuple(replace(one, disagrees=_disagreement(one, by_source)) for one in named.values())
+
+
+def _first(found: Sequence[OwnerClaim]) -> str:
+    return found[0].owner if found else ""
 
 
 def _disagreement(claim: OwnerClaim, by_source: Mapping[tuple[str, str], set[str]]) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from graph.model import Attributes, EdgeKind, Gap, NodeKind
+from graph.queries.answer import answer
 from graph.queries.identities import MOUNTS, implied_groups, lent
 from graph.queries.rules import secret_applies, secrets_below
 from graph.refs import Ref, split_key
@@ -21,7 +22,7 @@ DEPTH = 8
 BREADTH = 2_000
 
 
-@dataclass(frozen=True, slots=True)
+@answer
 class Opened:
     """
     Something that the credential gives access to; `path` leads there, both ends included.

@@ -9,16 +9,15 @@ same have their ways in common. Not here: what one subject can obtain (`readable
 intended (`consumers`), and who did read it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from graph.model import Attributes, EdgeKind, Gap, NodeKind
 from graph.queries.answer import answer
 from graph.queries.copies import Reached, by_secret, spread
 from graph.queries.identities import HOLDS, HOLDS_TOKEN, RUNS_AS, Lent, takers
 from graph.queries.identities import MOUNTS as MOUNTING
-from graph.queries.rules import DIRECT, Said, granted, is_a, path_of
+from graph.queries.rules import DIRECT, Way, granted, path_of
 from graph.refs import Ref, split_key
 from graph.snapshot import Snapshot
 
@@ -57,20 +56,6 @@ class Readers:
     gaps: tuple[Gap, ...] = ()
 
 
-class _Way(NamedTuple):
-    """A way to every Secret about which the rules say the same; in the order of the answer."""
-
-    indirect: bool
-    subject: Ref
-    path: tuple[Ref, ...]
-    kind: str
-    verbs: tuple[str, ...]
-    note: str
-
-
-_Grants = tuple[tuple[Ref, Said], ...]
-
-
 def readers(snapshot: Snapshot, ref: Ref) -> Readers:
     """Answer for `ref` and all its copies."""
     return snapshot.once(("readers", ref), lambda: _readers(snapshot, ref))
@@ -82,7 +67,7 @@ def _readers(snapshot: Snapshot, ref: Ref) -> Readers:
 
 def readers_of(snapshot: Snapshot, places: Iterable[Reached]) -> tuple[Reader, ...]:
     """Collect the ways to any of `places`: direct ones first, mounts last, then by subject."""
-    found: list[tuple[bool, Ref, Ref, _Way]] = []
+    found: list[tuple[bool, Ref, Ref, Way]] = []
     mounts: list[tuple[Ref, Ref]] = []
     for place, keys in by_secret(places):
         secret = place.secret
@@ -92,7 +77,7 @@ def readers_of(snapshot: Snapshot, places: Iterable[Reached]) -> tuple[Reader, .
     mounts.sort()
     made = [
         Reader(subject, verbs, not indirect, path, secret, note, kind)
-        for indirect, subject, secret, (_, _, path, kind, verbs, note) in found
+        for indirect, subject, secret, (_, _, path, kind, verbs, note, _) in found
     ]
     made += [
         Reader(workload, (), False, (), secret, MOUNTS, MOUNTING)  # noqa: FBT003
@@ -101,93 +86,96 @@ def readers_of(snapshot: Snapshot, places: Iterable[Reached]) -> tuple[Reader, .
     return tuple(made)
 
 
-def _ways(snapshot: Snapshot, secret: Ref) -> tuple[_Way, ...]:
+def _ways(snapshot: Snapshot, secret: Ref) -> tuple[Way, ...]:
     rules = granted(snapshot, secret)
     return snapshot.part(("ways", rules), lambda: tuple(_by_rules(snapshot, rules)))
 
 
-def _by_rules(snapshot: Snapshot, rules: _Grants) -> Iterator[_Way]:
-    """Yield every own way by these rules, then the best one of each who can act as a reader."""
-    ways: dict[Ref, list[_Way]] = {}
-    for tail, said in rules:
-        way = _Way(said.indirect, tail, said.path, said.kind, said.verbs, said.note)
-        ways.setdefault(tail, []).append(way)
+def _by_rules(snapshot: Snapshot, rules: tuple[Way, ...]) -> list[Way]:
+    """Return every own way by these rules, then the best one of each who can act as a reader."""
+    ways: dict[Ref, list[Way]] = {}
+    for way in rules:
+        if way.subject in ways:
+            ways[way.subject].append(way)
+        else:
+            ways[way.subject] = [way]
     held: set[Ref] = set()
     # Who reads directly is worth more to take over than who has to go around.
-    queue = sorted(min(own) for own in ways.values())
+    queue = sorted([own[0] if len(own) == 1 else min(own) for own in ways.values()])
     done: set[tuple[Ref, str]] = set()
+    workloads = snapshot.of_kind(NodeKind.WORKLOAD)
     for at in queue:  # grows while it is walked: nearest first
         if len(queue) > MAX_IDENTITIES:
             break
         for way in _onward(snapshot, at, done, held):
-            if way.subject not in ways:
-                ways[way.subject] = [way]
-                if not is_a(snapshot.node(way.subject), NodeKind.WORKLOAD):
+            subject = way[1]
+            if subject not in ways:
+                ways[subject] = [way]
+                if subject not in workloads:
                     queue.append(way)
-    for tail, own in ways.items():
-        node = snapshot.node(tail)
+    secrets, policies = snapshot.of_kind(NodeKind.SECRET), snapshot.of_kind(NodeKind.POLICY)
+    found: list[Way] = []
+    for subject, own in ways.items():
         # Somebody may always be given a policy: that it reads the path must not get lost.
-        if is_a(node, NodeKind.SECRET) or (is_a(node, NodeKind.POLICY) and tail in held):
-            continue
-        yield from own
+        if subject not in secrets and not (subject in held and subject in policies):
+            found += own
+    return found
 
 
-def _onward(
-    snapshot: Snapshot, at: _Way, done: set[tuple[Ref, str]], held: set[Ref]
-) -> Iterator[_Way]:
-    """Yield who can act as the one at the end of a way; `held` gets whom somebody simply has."""
+def _onward(snapshot: Snapshot, at: Way, done: set[tuple[Ref, str]], held: set[Ref]) -> list[Way]:
+    """Return who can act as the one at the end of a way; `held` gets whom somebody simply has."""
     whom = at.subject
     steps = list(takers(snapshot, whom, done))
     if len(steps) > 1:
         steps.sort(key=_who)
-    for step in steps:
-        if step.attributes.get("direct") is not False:
-            held.add(whom)
-        yield _taken(step, at)
-    if is_a(snapshot.node(whom), NodeKind.SECRET):
-        yield from _by_token(snapshot, at)
-    running = snapshot.uses_into(whom, EdgeKind.RUNS_AS)
+    found = [_taken(at, step.who, step.attributes, held) for step in steps]
+    if whom in snapshot.of_kind(NodeKind.SECRET):
+        found += _by_token(snapshot, at)
+    running = snapshot.inward(EdgeKind.RUNS_AS).get(whom)
     if running:
-        way = _taken(Lent(whom, whom, {"kind": RUNS_AS, "direct": False}), at)
-        for workload in running:
-            yield _Way(way.indirect, workload, way.path, way.kind, way.verbs, way.note)
+        path, note = _path((), at), RUNS.format(whom)
+        found += [Way(True, one, path, RUNS_AS, at.verbs, note) for one in running]  # noqa: FBT003
+    return found
 
 
-def _by_token(snapshot: Snapshot, at: _Way) -> Iterator[_Way]:
+def _by_token(snapshot: Snapshot, at: Way) -> Iterator[Way]:
     """Yield who can read, or mounts, a Secret that holds somebody's token."""
     secret = at.subject
-    for tail, said in granted(snapshot, secret):
-        verbs = ", ".join(said.verbs)
-        reads: Attributes = {"kind": HOLDS_TOKEN, "verb": verbs, "path": said.path, "direct": False}
-        yield _taken(Lent(tail, secret, reads), at)
-    for workload in snapshot.uses_into(secret, EdgeKind.CONSUMES):
-        if is_a(snapshot.node(workload), NodeKind.WORKLOAD):
-            yield _taken(Lent(workload, secret, {"kind": MOUNTING, "direct": False}), at)
+    for way in granted(snapshot, secret):
+        note = TAKES.format(secret, ", ".join(way.verbs) or HOLDS_TOKEN)
+        yield Way(True, way.subject, _path(way.path, at), HOLDS_TOKEN, at.verbs, note)  # noqa: FBT003
+    path, note = _path((), at), TAKES.format(secret, MOUNTING)
+    workloads = snapshot.of_kind(NodeKind.WORKLOAD)
+    for one in snapshot.uses_into(secret, EdgeKind.CONSUMES):
+        if one in workloads:
+            yield Way(True, one, path, MOUNTING, at.verbs, note)  # noqa: FBT003
 
 
-def _taken(step: Lent, at: _Way) -> _Way:
+def _taken(at: Way, who: Ref, attributes: Attributes, held: set[Ref]) -> Way:
     """Make the way of one who can act as a reader, or simply is one by what it holds."""
-    get = step.attributes.get
+    get = attributes.get
     kind = str(get("kind") or HOLDS)
-    path = (*path_of(step.attributes), at.subject, *at.path)
-    if len(set(path)) < len(path):
-        path = tuple(dict.fromkeys(path))
+    path = _path(path_of(attributes), at)
     if get("direct") is not False:
-        kind = at.kind if kind == HOLDS else kind
-        return _Way(at.indirect, step.who, path, kind, at.verbs, at.note)
-    if kind == RUNS_AS:
-        note = RUNS.format(at.subject)
-    else:
-        note = TAKES.format(at.subject, get("verb") or kind)
-    return _Way(True, step.who, path, kind, at.verbs, note)  # noqa: FBT003
+        held.add(at.subject)
+        return Way(at.indirect, who, path, at.kind if kind == HOLDS else kind, at.verbs, at.note)
+    note = (RUNS if kind == RUNS_AS else TAKES).format(at.subject, get("verb") or kind)
+    return Way(True, who, path, kind, at.verbs, note)  # noqa: FBT003
 
 
-def _mounting(snapshot: Snapshot, secret: Ref, keys: frozenset[str]) -> Iterator[Ref]:
-    every = "" in keys
+def _path(by: tuple[Ref, ...], at: Way) -> tuple[Ref, ...]:
+    path = (*by, at.subject, *at.path)
+    return path if len(set(path)) == len(path) else tuple(dict.fromkeys(path))
+
+
+def _mounting(snapshot: Snapshot, secret: Ref, keys: Collection[str]) -> Iterable[Ref]:
+    using = snapshot.uses_into(secret, EdgeKind.CONSUMES)
+    if "" in keys:
+        return using
     wanted = {"", None, *keys}
-    for workload, uses in snapshot.uses_into(secret, EdgeKind.CONSUMES).items():
-        if every or any(said.get("key") in wanted for said in uses.values()):
-            yield workload
+    return [
+        one for one, uses in using.items() if any(s.get("key") in wanted for s in uses.values())
+    ]
 
 
 def _who(step: Lent) -> tuple[bool, Ref]:

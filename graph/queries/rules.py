@@ -16,59 +16,63 @@ from graph.refs import Ref, cluster_of, namespace_of
 from graph.snapshot import Snapshot
 
 DIRECT = "direct"
-NONE: Mapping[str, "Rules[Attributes]"] = {}
+NONE: Mapping[str, "Rules[Lending]"] = {}
 _NO_PODS = ("Ingress", "Gateway")
 
 Rule = TypeVar("Rule")
+Lending = tuple[Ref, Attributes]  # who has the rights of others, and how
 _Rule = tuple[bool, tuple[Ref, ...], str, bool, tuple[str, ...]]
 
 
-class Said(NamedTuple):
-    """What one rule says of a place: its edges differ in nothing but verb and note."""
+class Way(NamedTuple):
+    """
+    A way to every Secret about which the rules say the same; in the order of answers.
+
+    What one rule says of a place is such a way: its edges differ in nothing but verb and note.
+    """
 
     indirect: bool
+    subject: Ref
     path: tuple[Ref, ...]
     kind: str
     verbs: tuple[str, ...]
     note: str
-    running: bool
+    running: bool = False
 
 
 class Rules(NamedTuple, Generic[Rule]):
-    """The rules about one place: (who has the right, what it is)."""
+    """The rules about one place."""
 
-    wide: tuple[tuple[Ref, Rule], ...]
-    named: Mapping[str, tuple[tuple[Ref, Rule], ...]]
-    running: tuple[tuple[Ref, Rule], ...]
+    wide: tuple[Rule, ...]
+    named: Mapping[str, tuple[Rule, ...]]
+    running: tuple[Rule, ...]
 
-    def about(self, name: str) -> Iterable[tuple[Ref, Rule]]:
+    def about(self, name: str) -> tuple[Rule, ...]:
         """Return what narrowed rules say of one thing there; `running` is for the asker to see."""
         named = self.named.get(name)
         return self.running if named is None else (*named, *self.running)
 
-    def narrowed(self) -> Iterator[tuple[Ref, Rule]]:
+    def narrowed(self) -> Iterator[Rule]:
         for named in self.named.values():
             yield from named
         yield from self.running
 
 
-def granted(snapshot: Snapshot, secret: Ref) -> tuple[tuple[Ref, Said], ...]:
-    """Return (subject or policy, what it may) of every rule that is about this secret."""
-    name = unquote(secret.rpartition("/")[2])
-    is_running: bool | None = None
-    found: list[tuple[Ref, Said]] = []
+def granted(snapshot: Snapshot, secret: Ref) -> tuple[Way, ...]:
+    """Return what every rule that is about this secret says: who (a policy, too) may do what."""
+    found: list[Way] = []
+    in_question = False
+    readable = snapshot.inward(EdgeKind.CAN_READ)
     for scope in (secret, namespace_of(secret), cluster_of(secret)):
-        if scope is None or not snapshot.uses_into(scope, EdgeKind.CAN_READ):
-            continue
-        rules = _reading(snapshot, scope)
-        found += rules.wide
-        for rule in rules.about(name):
-            if rule[1].running:
-                if is_running is None:
-                    is_running = is_used_by_pods(snapshot, secret)
-                if not is_running:
-                    continue
-            found.append(rule)
+        if scope is not None and readable.get(scope):
+            rules = _reading(snapshot, scope)
+            found += rules.wide
+            if rules.named or rules.running:
+                narrowed = rules.about(unquote(secret.rpartition("/")[2]))
+                found += narrowed
+                in_question = in_question or any(way.running for way in narrowed)
+    if in_question and not is_used_by_pods(snapshot, secret):
+        return tuple([way for way in found if not way.running])
     return tuple(found)
 
 
@@ -89,14 +93,14 @@ def secrets_below(snapshot: Snapshot, ref: Ref) -> Iterator[Ref]:
             yield tail
 
 
-def lenders(snapshot: Snapshot, place: Ref) -> Mapping[str, Rules[Attributes]]:
+def lenders(snapshot: Snapshot, place: Ref) -> Mapping[str, Rules[Lending]]:
     """Return the rules that lend the rights of what is in `place`, by what they target there."""
-    if not snapshot.uses_into(place, EdgeKind.OPENS):
+    if not snapshot.inward(EdgeKind.OPENS).get(place):
         return NONE
     return snapshot.part(("lenders", place), lambda: _lending(snapshot, place))
 
 
-def lent_by(snapshot: Snapshot, place: Ref, target: str) -> tuple[tuple[Ref, Attributes], ...]:
+def lent_by(snapshot: Snapshot, place: Ref, target: str) -> tuple[Lending, ...]:
     """Return (who, how) of the rules that lend the rights of every `target` in a place."""
     rules = lenders(snapshot, place).get(target)
     return rules.wide if rules else ()
@@ -126,18 +130,33 @@ def path_of(attributes: Attributes) -> tuple[Ref, ...]:
     return cast("tuple[Ref, ...]", said) if isinstance(said, tuple) else ()
 
 
-def _reading(snapshot: Snapshot, place: Ref) -> Rules[Said]:
-    return snapshot.part(
-        ("readers of", place),
-        lambda: _sorted_out(
-            (tail, names, bool(said.running), said)
-            for tail, uses in snapshot.uses_into(place, EdgeKind.CAN_READ).items()
-            for names, said in _joined(uses.values())
-        ),
-    )
+def _reading(snapshot: Snapshot, place: Ref) -> Rules[Way]:
+    return snapshot.part(("readers of", place), lambda: _read(snapshot, place))
 
 
-def _joined(uses: Iterable[Attributes]) -> Iterator[tuple[tuple[str, ...], Said]]:
+def _read(snapshot: Snapshot, place: Ref) -> Rules[Way]:
+    found: list[tuple[tuple[str, ...], bool, Way]] = []
+    for tail, uses in snapshot.uses_into(place, EdgeKind.CAN_READ).items():
+        if len(uses) == 1:
+            (said,) = uses.values()
+            get = said.get
+            verb, running = get("verb"), bool(get("running"))
+            way = Way(
+                get("direct") is False,
+                tail,
+                path_of(said),
+                str(get("kind") or DIRECT),
+                (str(verb),) if verb else (),
+                str(get("note") or ""),
+                running,
+            )
+            found.append((_names(said), running, way))
+        else:
+            found += _joined(tail, uses.values())
+    return _sorted_out(found)
+
+
+def _joined(tail: Ref, uses: Iterable[Attributes]) -> Iterator[tuple[tuple[str, ...], bool, Way]]:
     """Join the edges between the same two that differ in verb and note only."""
     known: dict[_Rule, tuple[dict[str, None], dict[str, None]]] = {}
     for attributes in uses:
@@ -149,40 +168,38 @@ def _joined(uses: Iterable[Attributes]) -> Iterator[tuple[tuple[str, ...], Said]
             bool(get("running")),
             _names(attributes),
         )
-        verbs, notes = known.setdefault(rule, ({}, {}))
+        joined = known.get(rule)
+        if joined is None:
+            joined = known[rule] = ({}, {})
         if verb := get("verb"):
-            verbs[str(verb)] = None
+            joined[0][str(verb)] = None
         if note := get("note"):
-            notes[str(note)] = None
+            joined[1][str(note)] = None
     for (indirect, path, kind, running, names), (verbs, notes) in known.items():
-        yield names, Said(indirect, path, kind, tuple(sorted(verbs)), " ".join(notes), running)
+        said = tuple(sorted(verbs)) if len(verbs) > 1 else tuple(verbs)
+        yield names, running, Way(indirect, tail, path, kind, said, " ".join(notes), running)
 
 
-def _lending(snapshot: Snapshot, place: Ref) -> Mapping[str, Rules[Attributes]]:
-    found: dict[str, list[tuple[Ref, Attributes]]] = defaultdict(list)
+def _lending(snapshot: Snapshot, place: Ref) -> Mapping[str, Rules[Lending]]:
+    found: dict[str, list[Lending]] = defaultdict(list)
     for tail, attributes in snapshot.tails(place, EdgeKind.OPENS):
         if "target" in attributes:
             found[str(attributes["target"])].append((tail, attributes))
     return {
-        target: _sorted_out(
-            (tail, _names(attributes), bool(attributes.get("running")), attributes)
-            for tail, attributes in rules
-        )
+        target: _sorted_out((_names(rule[1]), bool(rule[1].get("running")), rule) for rule in rules)
         for target, rules in found.items()
     }
 
 
-def _sorted_out(
-    rules: Iterable[tuple[Ref, tuple[str, ...], bool, Rule]],
-) -> Rules[Rule]:
-    wide: list[tuple[Ref, Rule]] = []
-    named: dict[str, list[tuple[Ref, Rule]]] = defaultdict(list)
-    running: list[tuple[Ref, Rule]] = []
-    for who, names, only_running, rule in rules:
+def _sorted_out(rules: Iterable[tuple[tuple[str, ...], bool, Rule]]) -> Rules[Rule]:
+    wide: list[Rule] = []
+    named: dict[str, list[Rule]] = defaultdict(list)
+    running: list[Rule] = []
+    for names, only_running, rule in rules:
         for name in names:
-            named[name].append((who, rule))
+            named[name].append(rule)
         if not names:
-            (running if only_running else wide).append((who, rule))
+            (running if only_running else wide).append(rule)
     return Rules(tuple(wide), {name: tuple(found) for name, found in named.items()}, tuple(running))
 
 

@@ -22,6 +22,7 @@ from graph.queries.copies import spread
 from graph.queries.readers import readers, readers_of
 from graph.queries.search import resolve
 from graph.refs import Ref
+from graph.repository import expect_many_objects
 from graph.snapshot import Snapshot
 from tests.benchmarks.company import HUB, SMALL, TOKEN, company
 from tests.benchmarks.yardstick import Bare, Found, Times, in_turns, seconds, settled
@@ -89,6 +90,7 @@ def graph_of(looks: Sequence[Observation]) -> tuple[Snapshot, Bare]:
 
 
 def main(scales: Sequence[float]) -> None:
+    expect_many_objects()
     for scale in scales:
         looks = tuple(company(scale))
         snapshot, bare = graph_of(looks)
