@@ -40,6 +40,7 @@ from bot.wiring import (
     intake_of,
     resolver,
     response_parts,
+    who_read,
 )
 from bot.work.room import Room
 from bot.work.spills import Spills
@@ -135,6 +136,8 @@ class Serving:
             reader=Reader(client),
             files=Files(client),
             headcount=Headcount(client, people),
+            personal=self.response.personal,
+            who_read=lambda secret: who_read(self.graph, secret),
             security_channel=security,
             remind_after=config.spill.remind_after_minutes,
             eraser=_eraser(config),

@@ -30,8 +30,11 @@ from graph.detect import detect
 from graph.errors import BadInputError, RefusedError
 from graph.fingerprints import Fingerprinter, LocalKey
 from graph.identify import Identified, identify
+from graph.ingest import log_gaps
 from graph.plugins import discover
+from graph.queries.access import Accesses, accesses, places_of
 from graph.reads import Reads
+from graph.refs import Ref, split_key
 from graph.repository import GraphRepository
 from graph.secret_value import SecretValue
 from graph.transit_key import TransitKeys
@@ -42,9 +45,11 @@ from responders.engine import RunEngine
 from responders.incident import Person
 from responders.limits import EngineSettings
 from responders.pager import AnyPager, Pager
+from responders.personal import Personal
 from responders.planner import Planner
 from responders.playbook import load_playbooks
 from responders.records import IncidentRecords
+from responders.standing import Standing
 from responders.step import Step
 from responders.switchboard import PagerRoute, Switchboard
 
@@ -91,6 +96,7 @@ class ResponseParts:
     records: IncidentRecords
     engine: RunEngine
     desk: IncidentDesk
+    personal: Personal
 
 
 def graph_parts(config: Config) -> GraphParts:
@@ -160,6 +166,13 @@ def _identified(value: SecretValue, graph: GraphParts) -> Identified:
     return replace(found, gaps=(*found.gaps, *sought.gaps))
 
 
+def who_read(graph: GraphParts, secret: Ref) -> Accesses:
+    """Say who did read a secret or a copy of it, from what was taken in of the audit logs."""
+    places = places_of(graph.repository.snapshot(), [split_key(secret)])
+    reads = accesses(graph.reads.of(places, since=None))
+    return Accesses(secret, reads, log_gaps(graph.reads, graph.connections, since=None))
+
+
 def response_parts(graph: GraphParts, *, resolve: Resolve | None = None) -> ResponseParts:
     """Put incidents and their runs on top of the graph; `resolve` says who an approver entry is."""
     config = graph.config
@@ -169,8 +182,10 @@ def response_parts(graph: GraphParts, *, resolve: Resolve | None = None) -> Resp
     )
     records = IncidentRecords(graph.database.engine, chain, now=graph.now)
     steps = {name: member() for name, member in discover(Step, "responders.steps").items()}
+    folder = config.response.playbooks
+    playbooks = load_playbooks(Path(folder) if folder else None)
     planner = Planner(
-        load_playbooks(Path(config.response.playbooks) if config.response.playbooks else None),
+        playbooks,
         steps,
         file_seconds={name: its.volume_sync_seconds for name, its in config.kubernetes.items()},
     )
@@ -206,7 +221,13 @@ def response_parts(graph: GraphParts, *, resolve: Resolve | None = None) -> Resp
         environments=config.environments,
         now=graph.now,
     )
-    return ResponseParts(graph=graph, records=records, engine=engine, desk=desk)
+    personal = Personal(
+        records,
+        graph.repository.snapshot,
+        Standing(config.approvals, resolve or resolver(config)),
+        tuple(playbooks.values()),
+    )
+    return ResponseParts(graph=graph, records=records, engine=engine, desk=desk, personal=personal)
 
 
 def executor_name() -> str:

@@ -16,6 +16,7 @@ from bot.inbox import Entry, Inbox
 from bot.slack.payloads import Asked, asked
 from bot.slack.views.answers import problem_answer
 from bot.work import (
+    answering,
     approvals,
     emergencies,
     hooks,
@@ -54,6 +55,13 @@ ERRANDS: Mapping[tuple[str, str], Errand] = {
     ("command", "/leak"): questions.on_command,
     ("action", "leak_report_open"): reports.open_form,
     ("action", "blast_radius_show"): questions.show_blast_radius,
+    ("action", "home_search"): answering.on_search,
+    ("action", "question_uses"): answering.on_question,
+    ("action", "question_readers"): answering.on_question,
+    ("action", "question_blast"): answering.on_question,
+    ("action", "question_access"): answering.on_question,
+    ("action", "question_share"): answering.on_share,
+    ("view", "question_share_form"): answering.on_share_form,
     ("action", "sighting_removed"): watching.on_removed,
     ("action", "offer_take"): reports.on_choice,
     ("action", "plan_rotate_first"): approvals.choose_order,

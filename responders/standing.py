@@ -12,6 +12,7 @@ from responders.approvals import (
     Involved,
     Resolve,
     electorate,
+    fold,
 )
 from responders.incident import Case, Person
 
@@ -47,6 +48,14 @@ class Standing:
         approvers = tuple(dict.fromkeys([*self._policy.approvers, OWNERS]))
         policy = self._policy.model_copy(update={"approvers": approvers})
         return electorate(policy, self._resolve, owners=known, involved=Involved())
+
+    def belongs(self, person: Person, owner: str) -> bool:
+        """Tell whether `person` is, or is in, this owner; no where that cannot be resolved."""
+        try:
+            members = self._resolve(owner)
+        except LocksmithError:
+            return False
+        return any(fold(each.person.identity) == fold(person.identity) for each in members)
 
     def breaker(self, case: Case) -> Electorate:
         """Return those who may run a plan alone in an emergency; who leaked the value may not."""

@@ -3,7 +3,6 @@
 from bot.inbox import Entry
 from bot.slack.views.home import home_view
 from bot.work.room import Room, text_of
-from responders.incident import OPEN_STATES, ApprovalState
 
 
 def on_group_changed(entry: Entry, room: Room) -> None:
@@ -18,16 +17,10 @@ def on_user_changed(entry: Entry, room: Room) -> None:
 
 
 def on_home_opened(entry: Entry, room: Room) -> None:
-    """Draw what is open, and what waits for a decision."""
+    """Draw what concerns this person."""
     event = entry.payload.get("event") or {}
     user = text_of(event, "user")
     if event.get("tab") not in {None, "home"}:
         return
-    room.people.may_act(user)
-    cases = [case for case in room.desk.cases() if case.state in OPEN_STATES]
-    waiting = [
-        case
-        for case in cases
-        if case.approval is not None and case.approval.state is ApprovalState.PENDING
-    ]
-    room.screen.home(user, home_view(cases, waiting))
+    person = room.people.may_act(user)
+    room.screen.home(user, home_view(room.personal.of(person)))

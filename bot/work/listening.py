@@ -17,6 +17,7 @@ from bot.intake.wording import plain_words
 from bot.slack.payloads import Asked, asked
 from bot.slack.views.answers import help_answer
 from bot.slack.views.spill import nothing_found, thread_unread
+from bot.work.answering import found, question_in
 from bot.work.messages import DIRECT, Handled, handle, read
 from bot.work.reports import SECRETS, offered, offers_of, thank
 from bot.work.room import Room, answer, text_of
@@ -43,6 +44,8 @@ def on_mention(entry: Entry, room: Room) -> None:
             room, entry, event, words, channel=by.channel, reporter=reporter, vouched=True
         )
         thank(room, entry, by, handled, event)
+        return
+    if by.thread_ts and _asks(entry, room, by, words.text):
         return
     if not by.thread_ts:
         _by_words(entry, room, by, reporter, words.text)
@@ -95,9 +98,21 @@ def _on_direct(entry: Entry, room: Room, event: Mapping[str, Any]) -> None:
         _by_words(entry, room, by, reporter, words.text)
 
 
+def _asks(entry: Entry, room: Room, by: Asked, words: str) -> bool:
+    """Answer a question such as “who can read payments/db?” to the one who asked it."""
+    question = question_in(words)
+    if question is None:
+        return False
+    room.people.refuse_shared(by.channel)
+    answer(room, entry, by, found(room, *question))
+    return True
+
+
 def _by_words(entry: Entry, room: Room, by: Asked, reporter: Person, words: str) -> None:
     """Ask whether the secret that these words name is meant; nothing is opened by a guess."""
     meant = " ".join(words.split()).strip(" .,!?")
+    if _asks(entry, room, by, words):
+        return
     if meant.casefold() in HELP:
         answer(room, entry, by, help_answer())
         return
@@ -110,13 +125,13 @@ def _by_words(entry: Entry, room: Room, by: Asked, reporter: Person, words: str)
         reported_at=at,
     )
     try:
-        found = [str(resolve_words(room.graph.snapshot(), meant, kinds=SECRETS))]
+        named = [str(resolve_words(room.graph.snapshot(), meant, kinds=SECRETS))]
     except AmbiguousError as error:
-        found = [str(each) for each in error.candidates]
+        named = [str(each) for each in error.candidates]
     except NotFoundError:
         answer(room, entry, by, nothing_found())
         return
-    taken = offers_of(room, found, seen)
+    taken = offers_of(room, named, seen)
     answer(room, entry, by, offered(room, entry, taken.offers, "", taken.remark))
 
 

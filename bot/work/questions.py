@@ -5,31 +5,21 @@ import shlex
 from bot.inbox import Entry
 from bot.slack.payloads import asked
 from bot.slack.views.answers import (
-    ambiguous_answer,
-    blast_answer,
     help_answer,
     incidents_answer,
-    readers_answer,
     status_answer,
-    uses_answer,
 )
+from bot.slack.views.asking import QUESTIONS
 from bot.slack.views.blast_radius import blast_radius_modal
 from bot.slack.views.blocks import Message
 from bot.slack.views.forms import report_form
+from bot.work.answering import found
 from bot.work.reports import from_command
 from bot.work.room import Room, answer, text_of
-from graph.errors import AmbiguousError, BadInputError, NotFoundError
-from graph.model import NodeKind
-from graph.queries.blast_radius import blast_radius
-from graph.queries.consumers import consumers
-from graph.queries.readers import readers
-from graph.queries.search import resolve
-from graph.refs import split_key
+from graph.errors import BadInputError
 from responders.incident import OPEN_STATES
 
-SECRETS = (NodeKind.SECRET,)
-ABOUT_A_SECRET = ("uses", "readers", "blast")
-VERBS = frozenset({*ABOUT_A_SECRET, "status", "help", "access"})
+VERBS = frozenset({*QUESTIONS, "status", "help"})
 
 
 def on_command(entry: Entry, room: Room) -> None:
@@ -58,38 +48,16 @@ def show_blast_radius(entry: Entry, room: Room) -> None:
 
 
 def _answer(room: Room, verb: str, rest: str) -> Message:
-    try:
-        return _found(room, verb, rest)
-    except NotFoundError:
-        if not room.intake.may_hold_secret(rest):
-            raise
-        raise NotFoundError(
-            "Nothing in the graph is called like that.",
-            means="It looks like a value rather than a name, so it is not repeated here.",
-            do_now="If it is a value, it is in Slack's records now: report it with /leak.",
-        ) from None
-
-
-def _found(room: Room, verb: str, rest: str) -> Message:
     if verb == "status":
         return _status(room, rest)
-    if verb not in ABOUT_A_SECRET:
+    if verb not in QUESTIONS:
         return help_answer(unknown="" if verb == "help" else verb)
     if not rest:
         raise BadInputError(
             f"/leak {verb} needs the name of a secret.",
             do_now=f"For example: /leak {verb} payments/gateway",
         )
-    snapshot = room.graph.snapshot()
-    try:
-        ref = resolve(snapshot, rest, kinds=SECRETS)
-    except AmbiguousError as error:
-        return ambiguous_answer(rest, error.candidates)
-    if verb == "uses":
-        return uses_answer(consumers(snapshot, ref))
-    if verb == "readers":
-        return readers_answer(readers(snapshot, ref))
-    return blast_answer(ref, blast_radius(snapshot, [split_key(ref)]))
+    return found(room, verb, rest)
 
 
 def _status(room: Room, part: str) -> Message:

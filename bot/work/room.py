@@ -4,7 +4,7 @@ What the worker's errands work with, and the few ways in which they answer a per
 `Desk` is what they need of `responders.desk.IncidentDesk`; the same core serves the command line.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +23,8 @@ from bot.slack.screen import Screen
 from bot.slack.views.blocks import Block, Message, modal
 from bot.slack.views.forms import REASON
 from bot.work.spills import Spills
+from graph.queries.access import Accesses
+from graph.refs import Ref
 from graph.snapshot import Snapshot
 from responders.incident import (
     ApprovalRequest,
@@ -34,6 +36,7 @@ from responders.incident import (
     Plan,
     Severity,
 )
+from responders.mine import Mine
 from responders.places import Gone
 
 
@@ -98,6 +101,12 @@ class Triage(Protocol):
     ) -> Case: ...
 
 
+class Personal(Protocol):
+    """What concerns one person; implemented by `responders.personal.Personal`."""
+
+    def of(self, person: Person) -> Mine: ...
+
+
 class Desk(Protocol):
     """The one core for Slack, the command line and the web. All raise LocksmithError."""
 
@@ -156,6 +165,8 @@ class Room:
     reader: Reader
     files: Files
     headcount: Headcount
+    personal: Personal
+    who_read: Callable[[Ref], Accesses]
     security_channel: str
     remind_after: tuple[float, ...] = (5, 15)
     eraser: Eraser | None = None

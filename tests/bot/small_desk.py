@@ -17,6 +17,7 @@ from responders.incident import (
     Sighting,
     Vote,
 )
+from responders.mine import Mine
 from responders.places import Gone
 from tests.bot.cases import NOW, RITA, make_case, make_plan, progress_of
 
@@ -192,6 +193,9 @@ class SmallDesk:
 
     def cases(self, state: IncidentState | None = None) -> tuple[Case, ...]:
         return tuple(self.kept.values())
+
+    def of(self, person: Person) -> Mine:
+        return Mine((), (), (), (), {}, self.cases())
 
     def find_id(self, part: str) -> str:
         if self.fault is not None:

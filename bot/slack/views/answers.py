@@ -23,8 +23,9 @@ from bot.slack.views.blocks import (
 from bot.slack.views.forms import problem_text
 from bot.slack.views.names import SEVERITY_ICON, STATE_WORDS
 from bot.slack.views.steps import progress_count
-from bot.slack.views.text import code, counted, joined, said, when
+from bot.slack.views.text import code, counted, joined, said, top, when
 from graph.model import Gap
+from graph.queries.access import Accesses
 from graph.queries.blast_radius import BlastRadius
 from graph.queries.consumers import Consumers
 from graph.queries.readers import Readers
@@ -36,6 +37,7 @@ HELP_LINES = (
     "`/leak uses payments/db`  who consumes a secret, through every sync and copy",
     "`/leak readers payments/db`  who can read it, and what grants it",
     "`/leak blast payments/db`  all that a leak of it would reach",
+    "`/leak access payments/db`  who did read it, as far as audit logs say",
     "`/leak status`  open incidents; `/leak status INC-1` one of them",
     "`/leak help`  this",
 )
@@ -48,6 +50,7 @@ def help_answer(*, unknown: str = "") -> Message:
     lines = [
         *lead,
         *HELP_LINES,
+        "The first four work as “@locksmith uses payments/db” too; only you see the answer.",
         "A message with a secret in it: its menu → *Report a leak*.",
     ]
     text = "What /leak can do."
@@ -69,6 +72,23 @@ def readers_answer(answer: Readers) -> Message:
     return message(
         f"{len(answer.readers)} ways to read {answer.secret}.",
         [section(f"Who can read {code(answer.secret, 250)}"), section(body), *_gaps(answer.gaps)],
+    )
+
+
+def access_answer(answer: Accesses) -> Message:
+    """Say who did read it, as far as audit logs say; what they do not say stands below."""
+    lines = [
+        f"• {code(one.subject or one.who)} {counted(one.times, 'time')}, last {when(one.last)}"
+        f"{' from ' + code(', '.join(one.addresses[:3])) if one.addresses else ''}"
+        f"{'' if one.sure else ' · _may have seen it in a list_'}"
+        for one in sorted(answer.reads, key=lambda one: one.last, reverse=True)
+    ]
+    body = joined(top(lines, 20, "reader"), 2500) if lines else "No read is known."
+    count = sum(one.times for one in answer.reads if one.sure)
+    lead = f"{code(answer.secret, 250)} was read *{counted(count, 'time')}*"
+    return message(
+        f"{answer.secret} was read {counted(count, 'time')}.",
+        [section(lead), section(body), *_gaps(answer.gaps)],
     )
 
 

@@ -152,6 +152,23 @@ def choice_input(block_id: str, label: str, options: Sequence[tuple[str, str]]) 
     return _input(block_id, label, {"type": "static_select", "action_id": "typed", "options": rows})
 
 
+def channel_input(block_id: str, label: str) -> Block:
+    """Let a public channel be chosen."""
+    return _input(block_id, label, {"type": "channels_select", "action_id": "typed"})
+
+
+def search_input(action_id: str, label: str, placeholder: str) -> Block:
+    """Make a field of App Home that asks as soon as Enter is pressed."""
+    element: Block = {
+        "type": "plain_text_input",
+        "action_id": action_id,
+        "placeholder": _plain_text(placeholder, 150),
+        "dispatch_action_config": {"trigger_actions_on": ["on_enter_pressed"]},
+        "max_length": 300,
+    }
+    return {**_input(action_id, label, element), "dispatch_action": True}
+
+
 def _input(block_id: str, label: str, element: Block) -> Block:
     return {
         "type": "input",

@@ -52,6 +52,7 @@ from graph.model import (
     Observation,
     StoredFingerprint,
 )
+from graph.queries.access import Accesses
 from graph.refs import Ref
 from graph.repository import GraphRepository
 from graph.secret_value import SecretValue
@@ -216,6 +217,8 @@ def running_bot(
             reader=Reader(client),
             files=Files(client),
             headcount=Headcount(client, people),
+            personal=desk,
+            who_read=lambda secret: Accesses(secret, ()),
             eraser=Eraser(web_client(ADMIN_TOKEN, base_url=workspace.base_url))
             if erasing
             else None,

@@ -120,6 +120,13 @@ function textInput(item, block, screen, owner, id) {
   if (item.focus_on_load) node.setAttribute("data-focus", "");
   node.value = owner.value(key) || "";
   node.addEventListener("input", () => owner.keep(key, node.value || null));
+  if (block.type === "input" && owner.dispatches(block) && !item.multiline) {
+    node.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      act(item, block, screen, owner, node.value || null);
+    });
+  }
   return node;
 }
 

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from dataclasses import replace
+from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,7 +25,9 @@ from bot.slack.views.blocks import Block, Message
 from bot.slack.wanted import around
 from graph.queries.consumers import Consumers
 from graph.queries.readers import Readers
+from graph.refs import Ref
 from responders.incident import ApprovalState, Case, IncidentState, Lead, Person
+from responders.mine import Lack, Mine, Wait
 from tests.bot.cases import GATEWAY, NOW, make_case
 
 HOSTILE = [
@@ -38,6 +41,18 @@ HOSTILE = [
 ]
 UPDATE_BYTES = 4000
 names = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=300))
+
+
+def crowded(case: Case) -> Mine:
+    refs = (Ref(f"vault://main/kv/{quote(case.title[:200])}"),) * 400
+    return Mine(
+        waiting=((case, Wait.APPROVAL), (case, Wait.STEP), (case, Wait.LEAD)) * 40,
+        teams=(f"team:{case.title}",) * 30,
+        secrets=refs,
+        used=refs,
+        lacks=dict.fromkeys(Lack, refs),
+        cases=(case,) * 40,
+    )
 
 
 def messages(case: Case) -> list[Message]:
@@ -108,7 +123,7 @@ def views(case: Case) -> list[Block]:
         forms.dismiss_form(case.id),
         charge.assign_form(case, "U0SUE"),
         charge.severity_form(case),
-        home.home_view([case] * 40, [case] * 40),
+        home.home_view(crowded(case)),
         approval.deny_form(case, "req-1"),
     ]
     if case.approval is not None:
