@@ -24,11 +24,13 @@ class InFlight:
         """Count the workflow that runs inside; one that ends by an exception has no result."""
         workflow_id = DBOS.workflow_id or ""
         self._ids.add(workflow_id)
+        ended = False
         try:
             yield
-        except BaseException:
-            self._ids.discard(workflow_id)
-            raise
+            ended = True
+        finally:
+            if not ended:
+                self._ids.discard(workflow_id)
 
     def forget_written(self) -> bool:
         """Drop those whose result is written; True if none is left."""
