@@ -17,7 +17,7 @@ from bot.sandbox.objects import ClusterObjects
 from bot.sandbox.outside import Outside
 from bot.sandbox.page_receiver import PageReceiver
 from bot.sandbox.workspace.messages import Message, View
-from bot.sandbox.workspace.people import Person
+from bot.sandbox.workspace.people import PATIENCE, Person
 from bot.sandbox.workspace.server import Workspace
 from bot.sandbox.workspace.shape import WorkspaceShape
 from bot.sandbox.world import World, running_world
@@ -77,14 +77,16 @@ class Scene:
         """Fill in the report form; what stands in its place when the bot has looked."""
         person = self.open_form(by)
         assert person.submit(dict(fields)) is None
-        view = person.modal(lambda v: not v.inputs and "looking" not in v.all_text, timeout=20)
+        view = person.modal(
+            lambda v: not v.inputs and "looking" not in v.all_text, timeout=PATIENCE
+        )
         person.close(everything=True)
         return view
 
     def open_form(self, by: str) -> Person:
         person = self.be(by)
         assert person.command("#general", "/leak")
-        person.modal(lambda view: view.callback_id == "leak_report_form", timeout=10)
+        person.modal(lambda view: view.callback_id == "leak_report_form", timeout=PATIENCE)
         return person
 
     def ask(self, line: str, *, by: str = "ben", channel: str = "#general") -> Message:
@@ -93,11 +95,11 @@ class Scene:
         before = {message.ts for message in person.ephemerals(channel)}
         assert person.command(channel, line)
         return person.wait_for_message(
-            channel, lambda m: m.ephemeral_to == person.id and m.ts not in before, timeout=20
+            channel, lambda m: m.ephemeral_to == person.id and m.ts not in before, timeout=PATIENCE
         )
 
     def card(
-        self, incident: str, where: Callable[[Message], object] = bool, timeout: float = 30
+        self, incident: str, where: Callable[[Message], object] = bool, timeout: float = PATIENCE
     ) -> Message:
         """The incident's root card, once it is as wanted, as sam sees it."""
         return self.be("sam").wait_for_message(
@@ -107,7 +109,7 @@ class Scene:
         )
 
     def card_now(
-        self, incident: str, where: Callable[[Message], object] = bool, timeout: float = 30
+        self, incident: str, where: Callable[[Message], object] = bool, timeout: float = PATIENCE
     ) -> Message:
         """The root card, once it is as wanted and shows the rows as they are now."""
         return self.card(
@@ -127,7 +129,7 @@ class Scene:
             return "\n".join(each.all_text for each in sam.thread("#security", root.ts))
 
         with suppress(TimeoutError):
-            self.workspace.wait_for(lambda: all(part in text() for part in parts), 15)
+            self.workspace.wait_for(lambda: all(part in text() for part in parts), PATIENCE)
         says(text(), *parts)
 
     def ask_approval(self, incident: str, *, by: str = "sue") -> Message:
@@ -145,7 +147,7 @@ class Scene:
         person = self.be(by)
         person.click(card, "approval_review")
         return person.modal(
-            lambda v: v.callback_id == "approval_give" and incident in v.all_text, timeout=15
+            lambda v: v.callback_id == "approval_give" and incident in v.all_text, timeout=PATIENCE
         )
 
     def typed(self, incident: str, by: str) -> dict[str, str]:
@@ -158,7 +160,7 @@ class Scene:
         return person.wait_for_message(
             "#security",
             lambda m: m.ephemeral_to == person.id and words in m.all_text,
-            timeout=15,
+            timeout=PATIENCE,
         )
 
     def case(self, incident: str) -> Case:
@@ -167,7 +169,7 @@ class Scene:
     def incidents(self) -> list[Case]:
         return list(self.serving.response.desk.cases())
 
-    def wait_until_idle(self, seconds: float = 20) -> None:
+    def wait_until_idle(self, seconds: float = PATIENCE) -> None:
         """Nothing waits in the inbox or the outbox, and the cards are as the rows."""
         graph = self.serving.graph
         key = installation_keys(self.config).present.get_secret_value()
@@ -221,7 +223,7 @@ def changed(config: Any, changes: Mapping[str, Any]) -> Any:
     return config.model_copy(update=update)
 
 
-def eventually(look: Callable[[], object], seconds: float = 20, otherwise: str = "") -> None:
+def eventually(look: Callable[[], object], seconds: float = PATIENCE, otherwise: str = "") -> None:
     deadline = time.monotonic() + seconds
     while not look():
         assert time.monotonic() < deadline, otherwise or "it did not come to pass"

@@ -27,7 +27,7 @@ from bot.sandbox.workspace.shape import Channel, User
 from bot.sandbox.workspace.socket_mode import Delivery
 from bot.sandbox.workspace.typing_rules import as_rich_text, as_typed, chosen, form_errors
 
-PATIENCE = 15.0
+PATIENCE = 45.0
 
 
 class Person:

@@ -123,7 +123,7 @@ class RunningBot:
         eventually(lambda: self.inbox.waiting() == 0 and self.outbox.pending() == 0)
 
 
-def eventually(predicate: Callable[[], bool], seconds: float = 10) -> None:
+def eventually(predicate: Callable[[], bool], seconds: float = 45) -> None:
     deadline = time.monotonic() + seconds
     while not predicate():
         assert time.monotonic() < deadline, "it did not come to pass"

@@ -1,12 +1,12 @@
 """Reports by mention, by direct message, by file, and without the value."""
 
 import base64
-import secrets
 
 import pytest
 
 from bot.sandbox.workspace.messages import Message
 from bot.sandbox.workspace.refusal import Refusal
+from tests.bot.guesses import guess
 from tests.bot.slack.conftest import RunningBot, eventually
 
 PNG = base64.b64decode(
@@ -23,11 +23,6 @@ def never_repeated(bot: RunningBot, *values: str) -> None:
     for received in bot.workspace.received:
         if received.method != "socket":
             assert not any(value.encode() in received.body for value in values)
-
-
-def strange() -> str:
-    """A value that no detector is sure of."""
-    return base64.b64encode(secrets.token_bytes(24)).decode()
 
 
 def test_a_mention_in_a_thread_takes_the_message_that_started_it(bot: RunningBot) -> None:
@@ -108,7 +103,7 @@ def test_without_the_scope_a_direct_message_is_not_heard(bot: RunningBot) -> Non
 
 def test_of_several_guesses_in_a_message_the_reporter_chooses(bot: RunningBot) -> None:
     rita, sue = bot.workspace.as_user("rita"), bot.workspace.as_user("sue")
-    first, second = strange(), strange()
+    first, second = guess(), guess()
     posted = rita.post("general", f"one is {first} and the other {second} hm")
     sue.shortcut(posted, "leak_report_message")
     asked = told(bot, "sue", "Which one leaked?")
@@ -138,7 +133,7 @@ def test_several_names_in_the_form_are_chosen_from_in_its_place(bot: RunningBot)
 
 
 def test_a_value_of_unknown_kind_in_the_command_is_not_repeated(bot: RunningBot) -> None:
-    rita, value = bot.workspace.as_user("rita"), strange()
+    rita, value = bot.workspace.as_user("rita"), guess()
     rita.command("general", f"/leak {value}")
     told(bot, "rita", "held a secret")
     rita.command("general", f"/leak uses {value}x")

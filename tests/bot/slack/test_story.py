@@ -325,7 +325,6 @@ def test_a_deleted_card_comes_back(bot: RunningBot) -> None:
     sue.wait_for_message(
         "security",
         lambda each: "run_stop" in each.buttons and each.ts != card.ts,
-        timeout=20,
     )
 
 

@@ -67,7 +67,7 @@ def running(
         connections.close()
 
 
-def eventually(condition: Callable[[], Any], *, seconds: float = 10.0) -> float:
+def eventually(condition: Callable[[], Any], *, seconds: float = 45.0) -> float:
     """Wait until `condition` holds; return how long it took. Fails after `seconds`."""
     began = time.monotonic()
     while not condition():

