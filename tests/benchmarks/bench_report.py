@@ -19,7 +19,7 @@ from tests.scenarios.scene import Scene, running_scene
 
 
 def one(scene: Scene, value: str) -> tuple[float, float]:
-    """Report one value; the seconds until the click is acknowledged, and until the card is there."""
+    """Report one value; the seconds until the acknowledgement, and until the card is there."""
     rita, sam = scene.be("rita"), scene.be("sam")
     known = {each.ts for each in sam.messages("#security")}
 

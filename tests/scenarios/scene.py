@@ -86,7 +86,7 @@ class Scene:
     def open_form(self, by: str) -> Person:
         person = self.be(by)
         assert person.command("#general", "/leak")
-        person.modal(lambda view: view.callback_id == "leak_report_form", timeout=PATIENCE)
+        person.modal(lambda view: view.callback_id == "leak_report_form")
         return person
 
     def ask(self, line: str, *, by: str = "ben", channel: str = "#general") -> Message:
@@ -160,7 +160,6 @@ class Scene:
         return person.wait_for_message(
             "#security",
             lambda m: m.ephemeral_to == person.id and words in m.all_text,
-            timeout=PATIENCE,
         )
 
     def case(self, incident: str) -> Case:
