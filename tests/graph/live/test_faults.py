@@ -335,7 +335,7 @@ def test_a_kind_that_appears_is_followed_and_one_that_goes_takes_its_rows_along(
         stub.kinds.remove("rollouts")
         eventually(lambda: "prod/shop/Rollout/second" not in consumers_of(repository, SECRET))
         assert API in consumers_of(repository, SECRET)
-        assert not stale(repository)
+        eventually(lambda: not stale(repository))
 
 
 def test_values_become_fingerprints_at_once_and_follow_the_secret(
