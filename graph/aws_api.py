@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal, cast
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -30,7 +28,6 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 from botocore.exceptions import ConnectionError as NoConnectionError
-from botocore.parsers import ResponseParserError
 
 from graph.errors import (
     AccessDeniedError,
@@ -42,6 +39,7 @@ from graph.errors import (
 )
 
 if TYPE_CHECKING:
+    import boto3
     from types_boto3_iam import IAMClient
     from types_boto3_secretsmanager import SecretsManagerClient
     from types_boto3_ssm import SSMClient
@@ -125,6 +123,8 @@ def aws_errors(doing: str, *, service: Service) -> Iterator[None]:
         BadInputError: AWS does not accept the request.
         UnavailableError: throttled, 5xx, no connection, no credentials found.
     """
+    from botocore.parsers import ResponseParserError  # noqa: PLC0415 - as boto3, below
+
     try:
         yield
     except LocksmithError:
@@ -231,6 +231,8 @@ class AwsApi:
         self._tries = tries
         self._lock = threading.Lock()
         self._clients: dict[Service, object] = {}
+        import boto3  # noqa: PLC0415 - a third of a second, paid by who talks to AWS
+
         try:
             self._session = boto3.Session(
                 aws_access_key_id=access_key_id or None,
@@ -319,7 +321,9 @@ class AwsApi:
                 client = self._clients[service] = self._made(self._session, service)
         return client
 
-    def _made(self, session: boto3.Session, service: Service) -> object:
+    def _made(self, session: "boto3.Session", service: Service) -> object:
+        from botocore.config import Config  # noqa: PLC0415 - as boto3, above
+
         return session.client(
             service,
             endpoint_url=self._endpoint_url,

@@ -10,14 +10,12 @@ import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import hvac
 import structlog
 import urllib3
-from kubernetes import config as kubeconfig
-from kubernetes.client import ApiClient, Configuration
 from urllib3.exceptions import InsecureRequestWarning
 from yaml import YAMLError
 
@@ -37,6 +35,9 @@ from graph.errors import AccessDeniedError, BadInputError, NotFoundError, Unavai
 from graph.kubernetes_api import KubernetesApi
 from graph.postgres_api import PostgresApi
 from graph.vault_api import Login, VaultSession, vault_errors
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
 
 log = structlog.get_logger()
 
@@ -311,7 +312,11 @@ def _proof(name: str, settings: VaultSettings) -> dict[str, str]:
     return {"role": settings.role, "jwt": jwt}
 
 
-def _kubernetes_client(name: str, settings: KubernetesSettings) -> ApiClient:
+def _kubernetes_client(name: str, settings: KubernetesSettings) -> "ApiClient":
+    # Half a second of generated classes: paid by who talks to a cluster, not by each command.
+    from kubernetes import config as kubeconfig  # noqa: PLC0415
+    from kubernetes.client import ApiClient, Configuration  # noqa: PLC0415
+
     configuration = Configuration()
     file = settings.kubeconfig or os.environ.get("KUBECONFIG", "") or "~/.kube/config"
     try:

@@ -15,12 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import orjson
 import urllib3
-from kubernetes.client import ApiClient
 
 from graph.errors import (
     AccessDeniedError,
@@ -30,6 +29,9 @@ from graph.errors import (
     NotFoundError,
     UnavailableError,
 )
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
 
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
@@ -76,7 +78,7 @@ class KubernetesApi:
     412), BadInputError (400, 422 and the like) or UnavailableError (429, 5xx, network, timeout).
     """
 
-    def __init__(self, cluster: str, client: ApiClient) -> None:
+    def __init__(self, cluster: str, client: "ApiClient") -> None:
         self.cluster = cluster
         self._client = client
         self._pool = client.rest_client.pool_manager

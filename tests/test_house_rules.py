@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from bot.__main__ import main
+from bot.__main__ import load_rooms
 from bot.cli.app import app
 
 ROOT = Path(__file__).parents[1]
@@ -132,7 +132,7 @@ def commands() -> set[str]:
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "config.example.yaml"])
 def test_commands_that_are_shown_to_people_exist(page: str) -> None:
-    assert callable(main)
+    load_rooms(())
     text = (ROOT / page).read_text()
     known = commands()
     groups = {command.split()[0] for command in known}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from bot.__main__ import main
+from bot.__main__ import ROOMS, load_rooms, main
 from bot.cli.app import app
 from tests.bot.cli.conftest import Run, Settings
 from tests.servers.processes import ROOT, environment, locksmith, write_config
@@ -30,12 +30,34 @@ def commands(group: object, before: str = "") -> Iterator[tuple[str, object]]:
         yield from commands(command, f"{before}{name} ")
 
 
+load_rooms(())
 EVERY = dict(commands(get_command(app)))
 
 
 def test_every_promised_command_exists() -> None:
     assert callable(main)
+    assert {name for name in EVERY if " " not in name} == set(ROOMS)
     assert set(EVERY) >= PROMISED
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_command_comes_from_a_room_that_is_loaded_for_it(name: str) -> None:
+    callback = getattr(EVERY[name], "callback", None)
+    rooms = [f"bot.cli.{room}" for room in ROOMS[name.split(maxsplit=1)[0]]]
+    assert callback is None or callback.__module__ in rooms
+
+
+def test_only_the_rooms_that_are_named_are_loaded() -> None:
+    code = (
+        "import sys; from bot.__main__ import load_rooms; load_rooms(sys.argv[1:]);"
+        "print(*(name for name in sys.modules if name.startswith('bot.cli.') or '.' not in name))"
+    )
+    words = ("--config", "x", "uses", "a")
+    loaded = subprocess.run(
+        (sys.executable, "-c", code, *words), capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout.split()
+    assert "bot.cli.ask" in loaded
+    assert not {"bot.cli.operate", "kubernetes", "boto3", "slack_bolt"} & set(loaded)
 
 
 @pytest.mark.parametrize("name", ["", *EVERY])
