@@ -31,6 +31,7 @@ from sqlalchemy import (
 )
 
 from graph import merging
+from graph.adjacency import StoredEdge
 from graph.amending import Amendment, amend
 from graph.database import insert_many, reading, writing
 from graph.model import (
@@ -57,7 +58,7 @@ from graph.rows import (
     read_node,
     to_text,
 )
-from graph.snapshot import Snapshot, StoredEdge
+from graph.snapshot import Snapshot
 from graph.tables import CHANGES, EDGES, FEED, FINGERPRINTS, GAPS, NODES, SOURCES
 
 # A snapshot further behind than this is loaded anew: reading rows in one go is cheaper than

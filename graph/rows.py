@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from graph.adjacency import StoredEdge, Uses
 from graph.model import (
     Attributes,
     Change,
@@ -26,7 +27,6 @@ from graph.model import (
     merge_nodes,
 )
 from graph.refs import Ref
-from graph.snapshot import StoredEdge, Uses
 
 NODE, EDGE, GAP = "node", "edge", "gap"
 

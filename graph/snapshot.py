@@ -7,45 +7,34 @@ makes the next one and shares everything that did not change with it. Each edge 
 subjects can read still lists its five consumers in five steps. Hot paths use `heads` and `tails`,
 which walk the adjacency without building `Edge` values; networkx has the rest (`layer`).
 
-A company has a million edges, most of which say the same as others of their kind: they share what
-they say, down to the dictionary that networkx keeps per pair of nodes. So nothing in a snapshot may
-be changed in place.
-
-Not here: rows (`repository`) and questions (`queries`).
+Not here: how the adjacencies are kept (`adjacency`), rows (`repository`), questions (`queries`).
 """
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from sys import intern
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import Any, Self, TypeVar
 from urllib.parse import unquote
 
-import networkx as nx
-
+from graph.adjacency import (
+    NOBODY,
+    EdgeId,
+    Growing,
+    Layer,
+    StoredEdge,
+    Uses,
+    adjacencies,
+    advanced,
+    layer_of,
+)
 from graph.model import Attributes, Edge, EdgeKind, Gap, Node, NodeKind, merge_nodes
 from graph.refs import Ref
 
-# Tells uses of one kind between the same two nodes apart: the edge's digest, or any hashable.
-EdgeId = bytes
-
-Layer: TypeAlias = "nx.MultiDiGraph[Ref]"
-Uses = dict[EdgeId, Attributes]
-_Adjacency = dict[Ref, dict[Ref, Uses]]
-NOBODY: dict[Ref, Uses] = {}
 _NOT_USED: Uses = {}
 
 Answer = TypeVar("Answer")
 _REMEMBERED = 128  # answers; the one about a secret that everybody uses may take 20 MB
+_PLACES = 4_000  # namespaces and such; the rules about one take 10 KB
 _PARTS = 4_000  # of answers; one has a hundred ways, in 20 KB
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEdge:
-    """An edge with its identity; `gone` edges are taken out by `Snapshot.advance`."""
-
-    identity: EdgeId
-    edge: Edge
-    gone: bool = False
 
 
 class Snapshot:
@@ -59,6 +48,7 @@ class Snapshot:
         "_names",
         "_nodes",
         "_parts",
+        "_places",
         "_tails",
         "gaps",
         "revision",
@@ -73,15 +63,17 @@ class Snapshot:
         revision: int,
         names: dict[str, tuple[Ref, ...]],
         by_kind: dict[NodeKind, dict[Ref, Node]],
+        places: dict[Hashable, tuple[Mapping[Ref, Uses], Any]] | None = None,
     ) -> None:
         self._nodes = nodes
         self._layers = layers
-        self._heads = {kind: _inside(layer)[0] for kind, layer in layers.items()}
-        self._tails = {kind: _inside(layer)[1] for kind, layer in layers.items()}
+        self._heads = {kind: adjacencies(layer)[0] for kind, layer in layers.items()}
+        self._tails = {kind: adjacencies(layer)[1] for kind, layer in layers.items()}
         self._names = names
         self._by_kind = by_kind
         self._answers: dict[Hashable, Any] = {}
         self._parts: dict[Hashable, Any] = {}
+        self._places = {} if places is None else places
         self.gaps = gaps
         self.revision = revision
 
@@ -120,12 +112,12 @@ class Snapshot:
             by_kind[node.kind][ref] = node
             name = last_name(ref)
             names[name] = (*names.get(name, ()), ref)
-        walks = {kind.value: _Growing() for kind in EdgeKind}
+        walks = {kind.value: Growing() for kind in EdgeKind}
         for kind, tail, head, uses in edges:
             walks[kind].add(Ref(intern(tail)), Ref(intern(head)), uses)
         return cls(
             known,
-            {kind: _layer(walks[kind].heads, walks[kind].tails) for kind in EdgeKind},
+            {kind: layer_of(walks[kind].heads, walks[kind].tails) for kind in EdgeKind},
             tuple(gaps),
             revision=revision,
             names=names,
@@ -214,6 +206,23 @@ class Snapshot:
         """Make what many answers have in common only once, such as the readers of a namespace."""
         return _remembered(self._parts, name, make, _PARTS)
 
+    def said_of(
+        self, place: Ref, kind: EdgeKind, make: Callable[[Mapping[Ref, Uses]], Answer]
+    ) -> Answer:
+        """
+        Make of the edges into a place what many questions need, until one of them changes.
+
+        It is kept for later snapshots, too: a neighbourhood that is the same object is the same.
+        """
+        said = self._tails[kind].get(place, NOBODY)
+        known = self._places.get((kind, place))
+        if known is None or known[0] is not said:
+            if len(self._places) >= _PLACES:
+                self._places.clear()
+            known = self._places[kind, place] = (said, make(said))
+        made: Answer = known[1]
+        return made
+
     def layer(self, kind: EdgeKind) -> Layer:
         """Return the edges of one kind for networkx's own algorithms; read only."""
         return self._layers[kind]
@@ -236,7 +245,7 @@ class Snapshot:
             changes.setdefault(stored.edge.kind, []).append(stored)
         layers = dict(self._layers)
         for kind, changed in changes.items():
-            layers[kind] = _advanced(layers[kind], changed)
+            layers[kind] = advanced(layers[kind], changed)
         return Snapshot(
             _replaced(self._nodes, nodes),
             layers,
@@ -254,6 +263,7 @@ class Snapshot:
                 )
                 for kind, known in self._by_kind.items()
             },
+            places=self._places,
         )
 
     def _advanced_names(self, nodes: Mapping[Ref, Node | None]) -> dict[str, tuple[Ref, ...]]:
@@ -284,41 +294,6 @@ def _remembered(
     return found
 
 
-class _Growing:
-    """The two adjacencies of one kind of edge while they are filled."""
-
-    __slots__ = ("_only", "heads", "tails")
-
-    def __init__(self) -> None:
-        self.heads: _Adjacency = {}
-        self.tails: _Adjacency = {}
-        # A hundred thousand Secrets lie in one cluster and nowhere else: such neighbourhoods of
-        # one are shared, so what has a single neighbour is never changed in place.
-        self._only: dict[tuple[Ref, int], dict[Ref, Uses]] = {}
-
-    def add(self, tail: Ref, head: Ref, uses: Uses) -> None:
-        heads, tails = self.heads, self.tails
-        there = heads.get(tail, NOBODY)
-        if there is NOBODY:
-            place = (head, id(uses))
-            there = self._only.get(place, NOBODY)
-            if there is NOBODY:
-                there = self._only[place] = {head: uses}
-            heads[tail] = there
-            tails.setdefault(tail, NOBODY)
-        else:
-            if head in there:
-                uses = {**there[head], **uses}
-            if len(there) == 1:
-                there = heads[tail] = dict(there)
-            there[head] = uses
-        back = tails.get(head, NOBODY)
-        if back is NOBODY:
-            back = tails[head] = {}
-            heads.setdefault(head, NOBODY)
-        back[tail] = uses
-
-
 def last_name(ref: str) -> str:
     """Return what people call a thing: the last part of its ref, decoded, in lower case."""
     return unquote(ref.rpartition("/")[2].rpartition(":")[2]).lower()
@@ -336,58 +311,9 @@ def _replaced(known: dict[Ref, Node], changes: Mapping[Ref, Node | None]) -> dic
     return result
 
 
-def _advanced(layer: Layer, changes: Iterable[StoredEdge]) -> Layer:
-    """Copy on write: the outer dictionaries, and only the neighbourhoods that changed."""
-    old_heads, old_tails = _inside(layer)
-    heads, tails = dict(old_heads), dict(old_tails)
-    for stored in changes:
-        tail, head = stored.edge.tail, stored.edge.head
-        ends = {tail, head}
-        for end in ends:
-            _own(heads, old_heads, end)
-            _own(tails, old_tails, end)
-        uses = dict(heads[tail].get(head, {}))
-        if stored.gone:
-            uses.pop(stored.identity, None)
-        else:
-            uses[stored.identity] = stored.edge.attributes
-        if uses:
-            heads[tail][head] = tails[head][tail] = uses
-        else:
-            heads[tail].pop(head, None)
-            tails[head].pop(tail, None)
-        for end in ends:
-            if not heads[end] and not tails[end]:
-                del heads[end], tails[end]
-    return _layer(heads, tails)
-
-
-def _own(side: _Adjacency, old: _Adjacency, ref: Ref) -> None:
-    """Make the neighbourhood of `ref` ours to change: a copy of the old one, once."""
-    mine = side.get(ref)
-    if mine is None or mine is old.get(ref):
-        side[ref] = dict(mine or {})
-
-
-def _layer(heads: _Adjacency, tails: _Adjacency) -> Layer:
-    """Wrap two ready adjacencies: a fifth of the time that `add_edge` takes, edge by edge."""
-    layer: Layer = nx.MultiDiGraph()
-    nothing: dict[str, object] = {}
-    vars(layer)["_node"] = dict.fromkeys(heads, nothing)
-    layer._adj = heads  # type: ignore[attr-defined]  # noqa: SLF001 - sets `_succ` too
-    layer._pred = tails  # type: ignore[attr-defined]  # noqa: SLF001
-    return layer
-
-
 def _parts_of(stored: StoredEdge, shared: dict[EdgeId, Uses]) -> tuple[str, str, str, Uses]:
     edge = stored.edge
     uses = shared.get(stored.identity)
     if uses is None or uses[stored.identity] is not edge.attributes:
         uses = shared[stored.identity] = {stored.identity: edge.attributes}
     return edge.kind, edge.tail, edge.head, uses
-
-
-def _inside(layer: Layer) -> tuple[_Adjacency, _Adjacency]:
-    """Return the bare adjacencies: out of and into each node."""
-    inside = vars(layer)
-    return inside["_adj"], inside["_pred"]

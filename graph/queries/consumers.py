@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+from graph.adjacency import NOBODY
 from graph.model import EdgeKind, Gap, PicksUp
 from graph.queries.answer import answer
 from graph.queries.copies import Reached, by_secret, origins, spread
 from graph.queries.owners import own_owners
 from graph.refs import Ref, namespace_of, split_key
-from graph.snapshot import NOBODY, Snapshot
+from graph.snapshot import Snapshot
 
 # The worst first. A restart also cures what is unknown, so unknown stands behind it.
 WORST_FIRST = (

@@ -14,11 +14,12 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from urllib.parse import unquote
 
+from graph.adjacency import NOBODY
 from graph.model import Attributes, AttributeValue, EdgeKind
 from graph.queries.answer import answer
 from graph.queries.rules import secrets_below
 from graph.refs import Ref, namespace_of, vault_store
-from graph.snapshot import NOBODY, Snapshot
+from graph.snapshot import Snapshot
 
 Place = tuple[Ref, str]
 _NO_KEY = re.compile(r"[^-._a-zA-Z0-9]")  # what External Secrets replaces in the key of a Secret

@@ -61,11 +61,11 @@ def takers(snapshot: Snapshot, whom: Ref, done: set[tuple[Ref, str]]) -> Iterato
     A rule for all of a namespace is told only once: `done` remembers which were, between calls.
     """
     kind, _ = sort_of(whom)
-    if snapshot.uses_into(whom, EdgeKind.OPENS):
+    if snapshot.inward(EdgeKind.OPENS).get(whom):
         yield from _by_own_edges(snapshot, whom)
     for place in lending(snapshot, whom):
         rules = lenders(snapshot, place[0]).get(place[1])
-        if rules is not None:
+        if rules and (place not in done or rules.named or rules.running):
             yield from _from_place(snapshot, whom, rules, place, done)
     if kind == "Group" and (members := _scope_of(whom)) is not None:
         for account in _inside(snapshot, members, "ServiceAccount"):

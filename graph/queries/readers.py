@@ -86,9 +86,11 @@ def readers_of(snapshot: Snapshot, places: Iterable[Reached]) -> tuple[Reader, .
     return tuple(made)
 
 
-def _ways(snapshot: Snapshot, secret: Ref) -> tuple[Way, ...]:
+def _ways(snapshot: Snapshot, secret: Ref) -> list[Way]:
     rules = granted(snapshot, secret)
-    return snapshot.part(("ways", rules), lambda: tuple(_by_rules(snapshot, rules)))
+    # The same rules are the same objects (`said_of`); kept with the answer, as their ids must be.
+    name = ("ways", *map(id, rules))
+    return snapshot.part(name, lambda: (_by_rules(snapshot, rules), rules))[0]
 
 
 def _by_rules(snapshot: Snapshot, rules: tuple[Way, ...]) -> list[Way]:

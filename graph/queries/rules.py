@@ -1,5 +1,5 @@
 """
-The rules about a place, sorted by what they are about, once for each place of a snapshot.
+The rules about a place, sorted by what they are about, once until one of them changes.
 
 A rule reaches one Secret, or all of a namespace or cluster, where it may be narrowed to `names`
 (resourceNames) or to what is `running`. So a question about one Secret looks at the rules for
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, NamedTuple, TypeVar, cast
 from urllib.parse import unquote
 
+from graph.adjacency import Uses
 from graph.model import Attributes, EdgeKind, Node, NodeKind
 from graph.refs import Ref, cluster_of, namespace_of
 from graph.snapshot import Snapshot
@@ -97,7 +98,7 @@ def lenders(snapshot: Snapshot, place: Ref) -> Mapping[str, Rules[Lending]]:
     """Return the rules that lend the rights of what is in `place`, by what they target there."""
     if not snapshot.inward(EdgeKind.OPENS).get(place):
         return NONE
-    return snapshot.part(("lenders", place), lambda: _lending(snapshot, place))
+    return snapshot.said_of(place, EdgeKind.OPENS, _lending)
 
 
 def lent_by(snapshot: Snapshot, place: Ref, target: str) -> tuple[Lending, ...]:
@@ -131,12 +132,12 @@ def path_of(attributes: Attributes) -> tuple[Ref, ...]:
 
 
 def _reading(snapshot: Snapshot, place: Ref) -> Rules[Way]:
-    return snapshot.part(("readers of", place), lambda: _read(snapshot, place))
+    return snapshot.said_of(place, EdgeKind.CAN_READ, _read)
 
 
-def _read(snapshot: Snapshot, place: Ref) -> Rules[Way]:
+def _read(into: Mapping[Ref, Uses]) -> Rules[Way]:
     found: list[tuple[tuple[str, ...], bool, Way]] = []
-    for tail, uses in snapshot.uses_into(place, EdgeKind.CAN_READ).items():
+    for tail, uses in into.items():
         if len(uses) == 1:
             (said,) = uses.values()
             get = said.get
@@ -180,11 +181,12 @@ def _joined(tail: Ref, uses: Iterable[Attributes]) -> Iterator[tuple[tuple[str, 
         yield names, running, Way(indirect, tail, path, kind, said, " ".join(notes), running)
 
 
-def _lending(snapshot: Snapshot, place: Ref) -> Mapping[str, Rules[Lending]]:
+def _lending(into: Mapping[Ref, Uses]) -> Mapping[str, Rules[Lending]]:
     found: dict[str, list[Lending]] = defaultdict(list)
-    for tail, attributes in snapshot.tails(place, EdgeKind.OPENS):
-        if "target" in attributes:
-            found[str(attributes["target"])].append((tail, attributes))
+    for tail, uses in into.items():
+        for attributes in uses.values():
+            if "target" in attributes:
+                found[str(attributes["target"])].append((tail, attributes))
     return {
         target: _sorted_out((_names(rule[1]), bool(rule[1].get("running")), rule) for rule in rules)
         for target, rules in found.items()

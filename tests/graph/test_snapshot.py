@@ -1,9 +1,12 @@
+from collections.abc import Mapping
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graph.adjacency import StoredEdge
 from graph.model import Edge, EdgeKind, Node, NodeKind, merge_nodes
 from graph.refs import Ref
-from graph.snapshot import Snapshot, StoredEdge
+from graph.snapshot import Snapshot
 
 A, B, C = Ref("vault://s/kv/a"), Ref("vault://s/kv/b"), Ref("vault://s/kv/c")
 
@@ -54,6 +57,28 @@ def test_an_older_snapshot_does_not_change_when_a_newer_one_is_made() -> None:
     assert len(list(new.out(A, EdgeKind.COPIES))) == 1
     assert old.named("b") == ()
     assert new.named("b") == (B,)
+
+
+def test_what_is_made_of_a_place_is_kept_until_an_edge_into_it_changes() -> None:
+    made: list[int] = []
+
+    def tails(into: Mapping[Ref, object]) -> tuple[Ref, ...]:
+        made.append(len(into))
+        return tuple(into)
+
+    old = Snapshot.build([], [StoredEdge(b"1", Edge(A, C, EdgeKind.CAN_READ))])
+    assert old.said_of(C, EdgeKind.CAN_READ, tails) == (A,)
+    elsewhere = StoredEdge(b"2", Edge(A, B, EdgeKind.CAN_READ))
+    next_one = old.advance(revision=1, nodes={}, edges=[elsewhere])
+    assert next_one.said_of(C, EdgeKind.CAN_READ, tails) == (A,)
+    assert made == [1]
+    here = StoredEdge(b"3", Edge(B, C, EdgeKind.CAN_READ))
+    changed = next_one.advance(revision=2, nodes={}, edges=[here])
+    assert changed.said_of(C, EdgeKind.CAN_READ, tails) == (A, B)
+    assert old.said_of(C, EdgeKind.CAN_READ, tails) == (A,)  # somebody still reads the old one
+    gone = StoredEdge(b"1", Edge(A, C, EdgeKind.CAN_READ), gone=True)
+    last = changed.advance(revision=3, nodes={}, edges=[gone])
+    assert last.said_of(C, EdgeKind.CAN_READ, tails) == (B,)
 
 
 _refs = st.sampled_from([A, B, C])
