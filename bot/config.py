@@ -46,6 +46,7 @@ from responders.escalation import PagingSettings
 from responders.incident import Severity
 from responders.limits import EngineSettings, Mode
 from responders.severity import DEFAULT_RULES, SeverityRule
+from responders.way_back import Rollback
 
 PREFIX = "LOCKSMITH_"
 NOT_SETTINGS = {"LOCKSMITH_CONFIG", "LOCKSMITH_DATA", "LOCKSMITH_PERSON"}
@@ -158,11 +159,15 @@ class ResponseSettings(Section):
     observe: nothing runs. suggest: nothing runs without approval. act: a plan starts without
     asking, inside the same `allow`. `retry_seconds`: how long a step waits, try after try, for
     something that cannot be reached; after the last one the run stops and asks a person.
+
+    `rollback`, when a step fails before the point of no return. automatic: what was done is taken
+    back at once. ask: the run stops, and an approver says so.
     """
 
     mode: Mode = Mode.SUGGEST
     allow: tuple[str, ...] = ()
     retry_seconds: tuple[float, ...] = EngineSettings().retry_seconds
+    rollback: Rollback = Rollback.AUTOMATIC
     playbooks: str = ""  # a folder of your own playbooks; a name that exists is overridden
 
 

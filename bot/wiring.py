@@ -188,6 +188,7 @@ def response_parts(graph: GraphParts, *, resolve: Resolve | None = None) -> Resp
         playbooks,
         steps,
         file_seconds={name: its.volume_sync_seconds for name, its in config.kubernetes.items()},
+        rollback=config.response.rollback,
     )
     engine = RunEngine(
         records,

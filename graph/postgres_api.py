@@ -179,6 +179,25 @@ def role(connection: Connection, name: str) -> Role:
     return Role(int(str(found[0])), str(found[1]), bool(found[2]))
 
 
+def why_refused(connection: Connection, name: str) -> str:
+    """Say why the server would refuse this role with any password; "" if it would not."""
+    query = (
+        "SELECT coalesce(rolvaliduntil < now(), false), rolconnlimit = 0,"
+        " has_database_privilege(oid, current_database(), 'CONNECT')"
+        " FROM pg_roles WHERE rolname = %s"
+    )
+    expired, shut, may_connect = connection.execute(query, [name]).fetchone() or (
+        False,
+        False,
+        True,
+    )
+    if expired:
+        return "its VALID UNTIL is over"
+    if shut:
+        return "its CONNECTION LIMIT is 0"
+    return "" if may_connect else "it may not CONNECT to the database"
+
+
 def roles_like(connection: Connection, pattern: str) -> tuple[Role, ...]:
     """Return the roles whose names fit a pattern of LIKE (its escape is a backslash)."""
     query = (

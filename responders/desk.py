@@ -33,13 +33,13 @@ from responders.incident import (
     StepProgress,
     StepState,
 )
-from responders.journal import DONE
 from responders.limits import Mode
 from responders.opening import NOT_BEGUN, Opened
 from responders.places import Places
 from responders.planner import Planner
 from responders.records import IncidentRecords
 from responders.reporting import opening_of
+from responders.run_rows import DONE
 from responders.severity import DEFAULT_RULES, SeverityRule
 from responders.standing import Standing
 from responders.triage import Triage

@@ -25,19 +25,20 @@ from graph.fingerprints import Fingerprinter
 from responders.closing import close_if_proven
 from responders.in_flight import InFlight
 from responders.incident import IncidentState, PlannedStep
-from responders.journal import Run
 from responders.leases import Leases, new_executor
 from responders.limits import EngineSettings
 from responders.records import IncidentRecords
+from responders.run_rows import Run
 from responders.runner import StepRunner, Tools, sentence_of
 from responders.step import AnyStep
 from responders.switchboard import Switchboard
+from responders.way_back import in_order
 
 _log = structlog.get_logger()
 
 # Grows only when the order of durable steps inside a workflow changes: DBOS resumes a workflow
 # only under the version that began it. Runs of another version are begun anew from our rows.
-WORKFLOWS_VERSION = "locksmith-workflows-1"
+WORKFLOWS_VERSION = "locksmith-workflows-2"
 
 _ENDED = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 _TICK_SECONDS = 2.0
@@ -165,6 +166,7 @@ class RunEngine:
         run = self._journal.run(plan_id)
         for step in run.plan.steps:
             if not DBOS.run_step({"name": step.id}, self._runner.run, run, step):
+                self._wake.set()  # if the run turned round, housekeeping starts its way back
                 return "stopped"
         closed = DBOS.run_step({"name": "finish"}, self._finish, run)
         if closed and (name := self._end_of(run.incident_id)):
@@ -174,10 +176,8 @@ class RunEngine:
 
     def _undo_plan_workflow(self, plan_id: str) -> str:
         run = self._journal.run(plan_id)
-        for step in reversed(run.plan.steps):
-            if step.reversible and not DBOS.run_step(
-                {"name": f"undo {step.id}"}, self._undo_step, run, step
-            ):
+        for step in in_order(run.plan):
+            if not DBOS.run_step({"name": f"undo {step.id}"}, self._undo_step, run, step):
                 return "stopped"
         DBOS.run_step({"name": "undone"}, self._end_undo, run)
         return "undone"
@@ -215,7 +215,8 @@ class RunEngine:
         return True
 
     def _end_undo(self, run: Run) -> None:
-        self._halt(run, "What can be undone is undone. Make a new plan to go on.")
+        self._passing("undone")
+        self._journal.way_back.finish(run)
 
     def _halt(self, run: Run, because: str) -> None:
         self._journal.halt(
@@ -239,6 +240,7 @@ class RunEngine:
             except Exception as error:  # noqa: BLE001 - the worker loop: the next round may do better
                 _log.warning("housekeeping.failed", kind=type(error).__name__)
             self._wake.wait(min(_TICK_SECONDS, self.settings.lease_seconds / 3))
+            self._wake.clear()
 
     def _look_after(self) -> None:
         """Do everything that must happen without anybody asking for it."""

@@ -170,6 +170,7 @@ class PlannedStep:
     reversible: bool
     targets: tuple[str, ...]
     phase: str  # rotate, refresh, reload, revoke, verify
+    way_back: str = ""  # undone, follows, stays, none; "": of a plan before there was this word
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +212,7 @@ class Plan:
     forecasts: tuple[Forecast, ...]
     hash: str
     irreversible: tuple[str, ...]  # titles of the steps without a way back
+    rollback: str = "ask"  # automatic: a failed step is taken back by itself, as was approved
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,21 +6,31 @@ without the intent being committed first. A step belongs to one executor at a ti
 to write about it must still hold it. Part of the room's only SQL; what a step does is not here.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
 from graph.errors import NotFoundError, RefusedError
-from responders import codec
-from responders.incident import IncidentState, Person, Plan, StepState
-from responders.leases import LostStepError, take
+from responders.incident import IncidentState, Person, StepState
+from responders.leases import take
 from responders.ledger import Ledger, Transaction
 from responders.pages import PageBook
+from responders.run_rows import (
+    DONE,
+    Run,
+    Ticket,
+    end_step,
+    held,
+    receipt_of,
+    receipts_of,
+    rows_of,
+    run_of,
+    set_clocks,
+    steps_of,
+)
 from responders.step import Receipt, Verdict, VerdictKind
 from responders.tables import IncidentRow, PlanRow, StepRunRow
-
-DONE = frozenset({StepState.CONFIRMED, StepState.SKIPPED})
+from responders.undoing import WayBackBook, stop_or_turn
 
 _STATES = {
     VerdictKind.CONFIRMED: StepState.CONFIRMED,
@@ -29,38 +39,13 @@ _STATES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A plan with the number of its current start; `undoing` goes backwards."""
-
-    plan_id: str
-    incident_id: str
-    plan: Plan
-    number: int
-    undoing: bool
-
-    @property
-    def workflow_id(self) -> str:
-        way = "undo" if self.undoing else "run"
-        return f"{way}:{self.plan_id}" + (f":{self.number}" if self.number > 1 else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """Permission to work on one step; `go` is False where there is nothing (more) to do."""
-
-    go: bool
-    state: StepState
-    receipt: Receipt | None
-    receipts: Mapping[str, Receipt]  # of the steps before, by id
-
-
 class Journal:
     """Writes what the engine does, as it does it."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self.pages = PageBook(ledger)
+        self.way_back = WayBackBook(ledger)
 
     def run(self, plan_id: str) -> Run:
         """
@@ -73,7 +58,7 @@ class Journal:
             row = session.get(PlanRow, plan_id)
             if row is None:
                 raise NotFoundError(f"There is no plan “{plan_id}”.")
-            return _run(row)
+            return run_of(row)
 
     def running(self) -> tuple[Run, ...]:
         """Return the plan of every incident that is running according to its row."""
@@ -83,9 +68,9 @@ class Journal:
             .where(IncidentRow.state == IncidentState.RUNNING)
         )
         with self.ledger.reading() as session:
-            return tuple(_run(row) for row in session.exec(query).all())
+            return tuple(run_of(row) for row in session.exec(query).all())
 
-    def begin(self, plan_id: str, step_id: str, executor: str) -> Ticket:
+    def begin(self, run: Run, step_id: str, executor: str) -> Ticket:
         """
         Commit the intent, or say that there is nothing to do.
 
@@ -93,19 +78,20 @@ class Journal:
             LostStepError: another live process works on this step.
         """
         with self.ledger.transaction() as transaction:
-            session = transaction.session
-            plan, row = _rows(session, plan_id, step_id)
+            session, plan_id = transaction.session, run.plan_id
+            plan, row = rows_of(session, plan_id, step_id)
             incident = session.get_one(IncidentRow, plan.incident_id)
-            receipts = _receipts(session, plan_id, before=row.position)
+            receipts = receipts_of(session, plan_id, before=row.position)
             state = StepState(row.state)
             # A step that is retried is applied again; one that was cut off goes on where it was.
-            receipt = _receipt(row) if state is StepState.RUNNING else None
+            receipt = receipt_of(row) if state is StepState.RUNNING else None
             current = incident.state == IncidentState.RUNNING and incident.plan_id == plan_id
-            if state in DONE or not current:
+            turned = plan.undoing or plan.run != run.number  # this start is not the one that counts
+            if state in DONE or not current or turned:
                 return Ticket(go=False, state=state, receipt=receipt, receipts=receipts)
             take(session, row, executor, transaction.now)
             resumed = state is StepState.RUNNING
-            planned = next(step for step in _run(plan).plan.steps if step.id == step_id)
+            planned = next(step for step in run_of(plan).plan.steps if step.id == step_id)
             if not resumed:
                 row.started_at, row.finished_at = transaction.now, None
                 row.sentence, row.evidence = "", {}
@@ -121,7 +107,7 @@ class Journal:
     def received(self, plan_id: str, step_id: str, executor: str, receipt: Receipt) -> None:
         """Commit what `apply` said."""
         with self.ledger.transaction() as transaction:
-            plan, row = _held(transaction.session, plan_id, step_id, executor)
+            plan, row = held(transaction.session, plan_id, step_id, executor)
             row.receipt = {"sentence": receipt.sentence, "facts": dict(receipt.facts)}
             row.sentence = receipt.sentence
             transaction.session.add(row)
@@ -132,17 +118,23 @@ class Journal:
     def progress(self, plan_id: str, step_id: str, executor: str, sentence: str) -> None:
         """Show how far the step is; not an audit matter."""
         with self.ledger.transaction() as transaction:
-            plan, row = _held(transaction.session, plan_id, step_id, executor)
+            plan, row = held(transaction.session, plan_id, step_id, executor)
             if row.sentence == sentence:
                 return
             row.sentence = sentence
             transaction.session.add(row)
             transaction.incident(plan.incident_id)
 
-    def judged(self, plan_id: str, step_id: str, executor: str, verdict: Verdict) -> StepState:
-        """Commit the verdict, set the clocks that it proves; stop the run if it is not good."""
+    def judged(
+        self, plan_id: str, step_id: str, executor: str, verdict: Verdict, *, turn: bool = False
+    ) -> StepState:
+        """
+        Commit the verdict, set the clocks that it proves; stop the run if it is not good.
+
+        `turn`: if it is refuted, the run goes back by itself as far as it can.
+        """
         with self.ledger.transaction() as transaction:
-            plan, row = _held(transaction.session, plan_id, step_id, executor)
+            plan, row = held(transaction.session, plan_id, step_id, executor)
             state = _STATES[verdict.kind]
             end_step(transaction, row, state, verdict.sentence, dict(verdict.facts))
             incident = transaction.incident(plan.incident_id)
@@ -150,17 +142,20 @@ class Journal:
             transaction.log(incident.id, "verdict", verdict.sentence, facts=facts)
             set_clocks(transaction, incident, plan)
             if state is not StepState.CONFIRMED:
-                _stop(transaction, incident, plan, step_id, f"is {state}: {verdict.sentence}")
+                what, turn = f"is {state}: {verdict.sentence}", turn and state is StepState.REFUTED
+                stop_or_turn(transaction, incident, plan, step_id, what, turn=turn)
             return state
 
-    def failed(self, plan_id: str, step_id: str, executor: str, sentence: str) -> None:
-        """Commit that the step could not be done, and stop the run."""
+    def failed(
+        self, plan_id: str, step_id: str, executor: str, sentence: str, *, turn: bool = False
+    ) -> None:
+        """Commit that the step could not be done, and stop the run, or with `turn` go back."""
         with self.ledger.transaction() as transaction:
-            plan, row = _held(transaction.session, plan_id, step_id, executor)
+            plan, row = held(transaction.session, plan_id, step_id, executor)
             end_step(transaction, row, StepState.FAILED, sentence, {})
             incident = transaction.incident(plan.incident_id)
             transaction.log(incident.id, "failed", sentence, facts={"step": step_id})
-            _stop(transaction, incident, plan, step_id, f"failed: {sentence}")
+            stop_or_turn(transaction, incident, plan, step_id, f"failed: {sentence}", turn=turn)
 
     def finish(self, plan_id: str) -> bool:
         """Verify the incident if every step is done; False if the run has to stay as it is."""
@@ -168,7 +163,7 @@ class Journal:
             session = transaction.session
             plan = session.get_one(PlanRow, plan_id)
             incident = session.get_one(IncidentRow, plan.incident_id)
-            rows = _steps(session, plan_id)
+            rows = steps_of(session, plan_id)
             if incident.state != IncidentState.RUNNING or incident.plan_id != plan_id:
                 return False
             if any(row.state not in DONE for row in rows):
@@ -181,34 +176,6 @@ class Journal:
             )
             transaction.log(incident.id, "verified", sentence, facts={"plan_hash": plan.hash})
             return True
-
-    def begin_undo(self, plan_id: str, step_id: str, executor: str) -> Ticket:
-        """Commit the intent to take one step back; nothing to do where it left no receipt."""
-        with self.ledger.transaction() as transaction:
-            plan, row = _rows(transaction.session, plan_id, step_id)
-            receipts = _receipts(transaction.session, plan_id, before=row.position)
-            receipt = _receipt(row)
-            incident = transaction.session.get_one(IncidentRow, plan.incident_id)
-            state = StepState(row.state)
-            done = state in {StepState.UNDONE, StepState.SKIPPED}
-            if receipt is None or done or incident.state != IncidentState.RUNNING:
-                return Ticket(go=False, state=state, receipt=receipt, receipts=receipts)
-            take(transaction.session, row, executor, transaction.now)
-            transaction.incident(plan.incident_id)
-            planned = next(step for step in _run(plan).plan.steps if step.id == step_id)
-            facts = {"step": step_id, "undo": True, "executor": executor}
-            transaction.log(incident.id, "intent", f"Takes back: {planned.title}.", facts=facts)
-            return Ticket(go=True, state=state, receipt=receipt, receipts=receipts)
-
-    def undone(self, plan_id: str, step_id: str, executor: str, receipt: Receipt) -> None:
-        with self.ledger.transaction() as transaction:
-            plan, row = _held(transaction.session, plan_id, step_id, executor)
-            end_step(transaction, row, StepState.UNDONE, receipt.sentence, dict(receipt.facts))
-            row.receipt = None
-            incident = transaction.incident(plan.incident_id)
-            facts = {"step": step_id, "undo": True}
-            transaction.log(incident.id, "receipt", receipt.sentence, facts=facts)
-            set_clocks(transaction, incident, plan)
 
     def halt(
         self, incident_id: str, because: str, *, actor: Person | str, kind: str, number: int = 0
@@ -268,50 +235,25 @@ class Journal:
                     do_now="Look at the incident as it is now.",
                 )
             plan = session.get_one(PlanRow, incident.plan_id)
+            back = any(row.state == StepState.UNDONE for row in steps_of(session, plan.id))
+            if back and not undoing:
+                raise RefusedError(
+                    "What this plan did is taken back: there is nothing to go on with.",
+                    means="Nothing was changed.",
+                    do_now="Make a new plan.",
+                )
             incident = transaction.incident(incident_id)
             if step_id:
-                _, row = _rows(session, plan.id, step_id)
+                _, row = rows_of(session, plan.id, step_id)
                 _turn(transaction, row, become, sentence, evidence)
             kind = "undo" if undoing else {StepState.WAITING: "retried"}.get(become, str(become))
             transaction.log(incident_id, kind, sentence, actor=actor, facts={"step": step_id})
             set_clocks(transaction, incident, plan)
-            incident.state, incident.stopped_because = IncidentState.RUNNING, ""
+            incident.state = IncidentState.RUNNING
+            incident.stopped_because = sentence if undoing else ""
             plan.run, plan.undoing = plan.run + 1, undoing
             session.add(plan)
             return plan.id
-
-
-def end_step(
-    transaction: Transaction,
-    row: StepRunRow,
-    state: StepState,
-    sentence: str,
-    evidence: Mapping[str, object],
-) -> None:
-    row.state, row.sentence, row.evidence = state, sentence, dict(evidence)
-    row.finished_at, row.executor = transaction.now, ""
-    transaction.session.add(row)
-    transaction.session.flush()
-
-
-def set_clocks(transaction: Transaction, incident: IncidentRow, plan: PlanRow) -> None:
-    """Set what the confirmed steps prove, and take back what an undone step no longer does."""
-    states = {row.step_id: row for row in _steps(transaction.session, plan.id)}
-    steps = _run(plan).plan.steps
-
-    def all_confirmed(phase: str) -> bool:
-        rows = [states[step.id] for step in steps if step.phase == phase]
-        return bool(rows) and all(row.state == StepState.CONFIRMED for row in rows)
-
-    rotated, contained = all_confirmed("rotate"), all_confirmed("revoke")
-    dead = any(
-        row.state == StepState.CONFIRMED and row.evidence.get("old_value_refused") is True
-        for row in states.values()
-    )
-    incident.rotated_at = (incident.rotated_at or transaction.now) if rotated else None
-    incident.contained_at = (incident.contained_at or transaction.now) if contained else None
-    incident.proven_dead_at = (incident.proven_dead_at or transaction.now) if dead else None
-    transaction.session.add(incident)
 
 
 def _turn(
@@ -333,68 +275,3 @@ def _turn(
         transaction.session.add(row)
         return
     end_step(transaction, row, become, sentence, evidence or {})
-
-
-def _stop(
-    transaction: Transaction, incident: IncidentRow, plan: PlanRow, step_id: str, what: str
-) -> None:
-    if incident.state != IncidentState.RUNNING:
-        return
-    steps = _run(plan).plan.steps
-    planned = next(step for step in steps if step.id == step_id)
-    rows = {row.step_id: row for row in _steps(transaction.session, plan.id)}
-    back = [step for step in steps if step.reversible and rows[step.id].receipt]
-    ways = ["retry it", "skip it with a reason"]
-    if rows[step_id].state == StepState.UNKNOWN:
-        ways.insert(0, "confirm it with evidence")
-    if back:
-        ways.append(f"undo {', '.join(f'“{step.title}”' for step in back)}")
-    incident.state = IncidentState.STOPPED
-    incident.stopped_because = f"“{planned.title}” {what} An approver can {', or '.join(ways)}."
-    transaction.log(incident.id, "stopped", incident.stopped_because, facts={"step": step_id})
-
-
-def _run(row: PlanRow) -> Run:
-    plan = codec.plan_from_json(row.body)
-    return Run(row.id, row.incident_id, plan, row.run, row.undoing)
-
-
-def _rows(session: Session, plan_id: str, step_id: str) -> tuple[PlanRow, StepRunRow]:
-    plan = session.get_one(PlanRow, plan_id)
-    row = session.get(StepRunRow, (plan_id, step_id))
-    if row is None:
-        known = ", ".join(each.step_id for each in _steps(session, plan_id))
-        raise NotFoundError(f"The plan has no step “{step_id}”.", do_now=f"Its steps are: {known}.")
-    return plan, row
-
-
-def _held(
-    session: Session, plan_id: str, step_id: str, executor: str
-) -> tuple[PlanRow, StepRunRow]:
-    plan, row = _rows(session, plan_id, step_id)
-    if row.executor != executor:
-        raise LostStepError(
-            f"The step {step_id} belongs to another process now.",
-            means="This process was taken for dead; what it saw is not written.",
-            do_now="Nothing: the other process goes on.",
-        )
-    return plan, row
-
-
-def _steps(session: Session, plan_id: str) -> Sequence[StepRunRow]:
-    query = select(StepRunRow).where(StepRunRow.plan_id == plan_id)
-    return session.exec(query.order_by(col(StepRunRow.position))).all()
-
-
-def _receipt(row: StepRunRow) -> Receipt | None:
-    if row.receipt is None:
-        return None
-    return Receipt(str(row.receipt["sentence"]), row.receipt["facts"])
-
-
-def _receipts(session: Session, plan_id: str, *, before: int) -> dict[str, Receipt]:
-    return {
-        row.step_id: receipt
-        for row in _steps(session, plan_id)
-        if row.position < before and (receipt := _receipt(row))
-    }

@@ -13,7 +13,7 @@ Source: https://openbao.org/api-docs/secret/kv/kv-v2/ (patch secret, patch metad
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
@@ -31,6 +31,7 @@ _MARK_DIGEST = "locksmith_digest"
 _MARK_ISSUED = "locksmith_issued_id"
 _MARK_ATTEMPT = "locksmith_attempt"
 _MARK_BEFORE = "locksmith_before"
+_RESTORED = "locksmith_restored"  # "3<1 5<3": version 3 holds what version 1 held, …
 _MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 
 READ_VERSIONS = Permission(
@@ -84,9 +85,17 @@ class Versions:
     current: int
     versions: Mapping[int, Version]
     mark: Mark | None
+    restored: Mapping[int, int] = field(default_factory=dict)  # version: the one it was made of
 
     def mark_of(self, step: str) -> Mark | None:
         return self.mark if self.mark is not None and self.mark.step == step else None
+
+    def holding_the_same(self, version: int) -> tuple[int, ...]:
+        """Name `version` and those whose value was written back into it."""
+        found = [version]
+        while (former := self.restored.get(found[-1])) is not None and former < found[-1]:
+            found.append(former)
+        return tuple(found)
 
 
 class KvSecret:
@@ -122,6 +131,7 @@ class KvSecret:
             current=int(data.get("current_version") or 0),
             versions=versions,
             mark=_read_mark(data.get("custom_metadata") or {}),
+            restored=_read_restored(data.get("custom_metadata") or {}),
         )
 
     def value(self, field: str, *, version: int | None = None) -> SecretValue:
@@ -178,6 +188,32 @@ class KvSecret:
                 means="Something between here and the store may answer in its place.",
             )
         return version
+
+    def restore(
+        self, field: str, *, written: int, fingerprinter: Fingerprinter, also: tuple[str, ...] = ()
+    ) -> int:
+        """
+        Write the value before version `written` as the version after it; return its number.
+
+        Raises:
+            ConflictError: another version is current by now. NotFoundError: the former is gone.
+        """
+        seen, former = self.look(), written - 1
+        value = self.value(field, version=former)
+        if seen.current == written:
+            notes = [f"{version}<{held}" for version, held in sorted(seen.restored.items())]
+            note = " ".join([*notes, f"{written + 1}<{former}"])
+            self._call("patch", "metadata", "mark", body={"custom_metadata": {_RESTORED: note}})
+            names = {name: self.value(name, version=former).reveal() for name in also}
+            return self.write(field, value, after=written, also=names)
+        same = digest(self.value(field), fingerprinter) == digest(value, fingerprinter)
+        if seen.current == written + 1 and same:
+            return seen.current  # an earlier try wrote it
+        raise ConflictError(
+            f"Somebody wrote version {seen.current} of {self.ref} after our {written}.",
+            means="It was left as it is.",
+            do_now="Look at the secret's versions, then plan anew.",
+        )
 
     def destroy(self, version: int) -> None:
         self._call("put", "destroy", "destroy a version of", body={"versions": [version]})
@@ -240,3 +276,12 @@ def _read_mark(custom: Mapping[str, Any]) -> Mark | None:
         attempt=int(attempt),
         before=str(custom.get(_MARK_BEFORE) or ""),
     )
+
+
+def _read_restored(custom: Mapping[str, Any]) -> Mapping[int, int]:
+    pairs = (note.partition("<") for note in str(custom.get(_RESTORED) or "").split())
+    return {
+        int(version): int(held)
+        for version, _, held in pairs
+        if version.isdigit() and held.isdigit()
+    }

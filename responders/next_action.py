@@ -31,7 +31,7 @@ def _next(case: Case, stopped_because: str) -> str:
         IncidentState.OPEN: lambda: stopped_because or "Locksmith makes the plan.",
         IncidentState.PLANNED: lambda: _planned(case),
         IncidentState.WAITING: lambda: _waiting(case),
-        IncidentState.RUNNING: lambda: _running(case),
+        IncidentState.RUNNING: lambda: _running(case, stopped_because),
         IncidentState.STOPPED: lambda: stopped_because or "An approver retries it or plans anew.",
         IncidentState.VERIFIED: lambda: _verified(case),
         IncidentState.CLOSED: lambda: "Nothing: closed.",
@@ -75,8 +75,10 @@ def _waiting(case: Case) -> str:
     )
 
 
-def _running(case: Case) -> str:
+def _running(case: Case, because: str) -> str:
     current = _current(case)
+    if because:
+        return f"Locksmith takes back what was done. {because}"
     if current is None:
         return "Locksmith starts the first step."
     number = case.progress.index(current) + 1

@@ -22,6 +22,7 @@ from responders.incident import Forecast, Plan, PlannedStep
 from responders.placeholders import LeakFacts, Values, fill, fill_text, values_for
 from responders.playbook import Credential, Playbook, PlaybookStep, choose
 from responders.step import AnyStep
+from responders.way_back import Rollback, WayBack
 
 LARGEST_WAVE = 3
 _ROTATION = frozenset({"rotate", "refresh", "reload"})
@@ -50,7 +51,9 @@ class Planner:
         steps: Mapping[str, AnyStep],
         *,
         file_seconds: Mapping[str, float] | None = None,
+        rollback: Rollback = Rollback.AUTOMATIC,
     ) -> None:
+        self._rollback = rollback
         self._playbooks = playbooks
         self._steps = steps
         self._file_seconds = file_seconds or {}
@@ -118,6 +121,7 @@ class Planner:
             forecasts=tuple(_forecast(each, material) for each in (chosen, *others)),
             hash=_hash(chosen, steps, material),
             irreversible=tuple(step.title for step in steps if self._steps[step.use].final),
+            rollback=self._rollback,
         )
 
     def _expand(
@@ -230,7 +234,21 @@ def _plan_step(
         reversible=member.reversible,
         targets=member.targets(settings),
         phase=step.phase,
+        way_back=_way_back(member, step.phase),
     )
+
+
+def _way_back(member: AnyStep, phase: str) -> WayBack:
+    """Judge by what the step declares; what is revoked stays revoked, whatever it declares."""
+    if phase == "revoke":
+        return WayBack.NONE
+    if member.follows:
+        return WayBack.FOLLOWS
+    if member.reversible:
+        return WayBack.UNDONE
+    if member.by_hand:
+        return WayBack.STAYS if phase == "verify" else WayBack.NONE
+    return WayBack.STAYS if member.harmless or not member.changes_world else WayBack.NONE
 
 
 def _forecast(order: str, material: _Material) -> Forecast:

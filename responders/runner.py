@@ -10,20 +10,22 @@ one that was cut off after its receipt goes on with verify. Nothing here is dura
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 import structlog
 
 from graph.connections import Connections
-from graph.errors import BadInputError, LocksmithError, UnavailableError, raised_at
+from graph.errors import BadInputError, LocksmithError, RefusedError, UnavailableError, raised_at
 from graph.fingerprints import Fingerprinter
 from responders.incident import PlannedStep, StepState
-from responders.journal import DONE, Journal, Run, Ticket
+from responders.journal import Journal
 from responders.leases import LostStepError
 from responders.limits import EngineSettings
+from responders.run_rows import DONE, Run, Ticket
 from responders.step import AnyStep, Receipt, StepContext, Verdict
+from responders.way_back import Rollback, WayBack
 
 _log = structlog.get_logger()
 
@@ -76,7 +78,7 @@ class StepRunner:
         ):
             try:
                 self._passing(f"{step.id}:intent")
-                ticket = self._journal.begin(run.plan_id, step.id, self._executor)
+                ticket = self._journal.begin(run, step.id, self._executor)
                 if not ticket.go:
                     return ticket.state in DONE
                 return self._apply_and_verify(run, step, ticket)
@@ -97,16 +99,37 @@ class StepRunner:
             LocksmithError: it could not be taken back.
         """
         self._passing(f"{step.id}:undo-intent")
-        ticket = self._journal.begin_undo(run.plan_id, step.id, self._executor)
-        if not ticket.go or ticket.receipt is None:
-            return
-        receipt = ticket.receipt
-        member, settings = self._member(step)
-        context = self._context(run, step, ticket.receipts, self._settings.apply_seconds)
-        self._passing(f"{step.id}:undo")
-        undone = self._patiently(lambda: member.undo(settings, receipt, context))
-        self._passing(f"{step.id}:undo-receipt")
-        self._journal.undone(run.plan_id, step.id, self._executor, undone)
+        book = self._journal.way_back
+        with structlog.contextvars.bound_contextvars(incident=run.incident_id, step=step.id):
+            ticket = book.begin(run, step, self._executor)
+            if not ticket.go:
+                return
+            member, settings = self._member(step)
+            receipt = ticket.receipt or Receipt("")  # what follows is done again in any case
+            follows = step.way_back == WayBack.FOLLOWS
+            context = self._context(run, step, ticket.receipts, self._settings.apply_seconds)
+            context = replace(context, key=f"{context.key}:undo")
+            self._passing(f"{step.id}:undo")
+            undone = self._patiently(
+                lambda: (
+                    member.apply(settings, context)
+                    if follows
+                    else member.undo(settings, receipt, context)
+                )
+            )
+            self._passing(f"{step.id}:undo-receipt")
+            book.received(run, step, self._executor, undone)
+            context = replace(context, deadline=self._deadline(self._settings.verify_seconds))
+            self._passing(f"{step.id}:undo-verify")
+            verdict = self._patiently(
+                lambda: (
+                    member.verify(settings, undone, context)
+                    if follows
+                    else member.verify_undo(settings, receipt, undone, context)
+                )
+            )
+            self._passing(f"{step.id}:undo-verdict")
+            book.judged(run, step, self._executor, undone, verdict)
 
     def _apply_and_verify(self, run: Run, step: PlannedStep, ticket: Ticket) -> bool:
         member, settings = self._member(step)
@@ -124,7 +147,8 @@ class StepRunner:
         self._passing(f"{step.id}:verify")
         verdict = self._verify(member, settings, receipt, context)
         self._passing(f"{step.id}:verdict")
-        state = self._journal.judged(run.plan_id, step.id, self._executor, verdict)
+        turn = _turns(run) and member.changes_world
+        state = self._journal.judged(run.plan_id, step.id, self._executor, verdict, turn=turn)
         self._passing(f"{step.id}:done")
         _log.info("step.verified", use=step.use, verdict=str(verdict.kind))
         return state is StepState.CONFIRMED
@@ -163,8 +187,11 @@ class StepRunner:
             receipts=receipts,
             progress=progress,
             now=self._tools.now,
-            deadline=self._tools.now() + timedelta(seconds=seconds),
+            deadline=self._deadline(seconds),
         )
+
+    def _deadline(self, seconds: float) -> datetime:
+        return self._tools.now() + timedelta(seconds=seconds)
 
     def _patiently(self, call: Callable[[], Result]) -> Result:
         """Try again while something is not reachable; only UnavailableError is retried."""
@@ -179,12 +206,21 @@ class StepRunner:
         return call()
 
     def _fail(self, run: Run, step: PlannedStep, error: Exception) -> bool:
+        # What was not reached may have been done, and what was refused a person can put right.
+        clear = isinstance(error, LocksmithError)
+        clear = clear and not isinstance(error, (UnavailableError, RefusedError))
+        turn, said = _turns(run) and clear, sentence_of(error)
         try:
-            self._journal.failed(run.plan_id, step.id, self._executor, sentence_of(error))
+            self._journal.failed(run.plan_id, step.id, self._executor, said, turn=turn)
         except LostStepError:
             return False
         _log.error("step.failed", use=step.use)
         return False
+
+
+def _turns(run: Run) -> bool:
+    """Whether a failed step is taken back by itself: as the plan said when it was approved."""
+    return run.plan.rollback == Rollback.AUTOMATIC
 
 
 def sentence_of(error: Exception) -> str:

@@ -97,6 +97,9 @@ class Step(ABC, Generic[SettingsT]):
     reversible: ClassVar[bool]
     changes_world: ClassVar[bool] = True  # False: only looks; needs no allow-list entry
     final: ClassVar[bool] = False  # True: what it ends stays ended; approvers are warned of it
+    follows: ClassVar[bool] = False  # taken back by doing it again, once what it copies is back
+    harmless: ClassVar[bool] = False  # what it leaves may stay when the run goes back
+    by_hand: ClassVar[bool] = False  # people do it, so nobody here can take it back
     syncs: ClassVar[frozenset[str]] = frozenset()  # kinds of syncs that it makes copy
     Settings: type[SettingsT]
 
@@ -129,6 +132,21 @@ class Step(ABC, Generic[SettingsT]):
             means="What it changed stays changed.",
             do_now="Go forward: rotate to a third value instead.",
         )
+
+    def verify_undo(
+        self, settings: SettingsT, receipt: Receipt, undone: Receipt, context: StepContext
+    ) -> Verdict:
+        """
+        Look by another road whether it is back: what `verify` saw must not be there any more.
+
+        `receipt` is that of `apply`, `undone` that of `undo`.
+        """
+        seen = self.verify(settings, receipt, context)
+        turned = {
+            VerdictKind.CONFIRMED: VerdictKind.REFUTED,
+            VerdictKind.REFUTED: VerdictKind.CONFIRMED,
+        }
+        return Verdict(turned.get(seen.kind, VerdictKind.UNKNOWN), seen.sentence, seen.facts)
 
 
 AnyStep = Step[Any]

@@ -22,6 +22,7 @@ from graph.errors import BadInputError, RefusedError
 from responders.export import as_json as case_as_json
 from responders.export import markdown
 from responders.incident import ApprovalState, IncidentState, Person
+from responders.way_back import words
 
 incidents = typer.Typer(help="Look at incidents.", no_args_is_help=True)
 app.add_typer(incidents, name="incident")
@@ -135,10 +136,11 @@ def plan_command(
     say(f"Plan {plan.hash[:8]} for {incident_id}: playbook {plan.playbook}, {plan.order}")
     for forecast in plan.forecasts:
         say(f"  {forecast.order}: {forecast.sentence}")
+    back = words(plan)
     print_table(
         "",
         ("step", "what", "way back"),
-        ((s.id, s.sentence, "undo" if s.reversible else "none") for s in plan.steps),
+        ((s.id, s.sentence, back[s.id]) for s in plan.steps),
     )
     say(f"Nothing has run. To ask for approval: locksmith run {incident_id} --as YOUR-E-MAIL")
 

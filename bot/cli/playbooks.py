@@ -171,4 +171,8 @@ def _way_back(member: type[Step] | None) -> str:  # type: ignore[type-arg]
         return "not installed"
     if not member.changes_world:
         return "changes nothing"
+    if member.follows:
+        return "is done again after what it copies"
+    if member.harmless:
+        return "may stay"
     return "can be undone" if member.reversible else "none"

@@ -76,6 +76,7 @@ class Issue(Step[IssueSettings]):
         _REVIEW,
     )
     reversible: ClassVar[bool] = False
+    harmless: ClassVar[bool] = True
     Settings = IssueSettings
 
     def preview(self, settings: IssueSettings) -> str:

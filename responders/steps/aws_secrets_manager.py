@@ -130,6 +130,7 @@ class Stage(Step[StageSettings]):
         _may("PutSecretValue", why="write the new version"),
     )
     reversible: ClassVar[bool] = False
+    harmless: ClassVar[bool] = True
     Settings = StageSettings
 
     def preview(self, settings: StageSettings) -> str:

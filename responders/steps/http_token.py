@@ -45,6 +45,7 @@ from responders.kv_versions import (
     Versions,
     digest,
 )
+from responders.kv_way_back import judged_back, put_back
 from responders.probing import prove_dead
 from responders.step import (
     Fact,
@@ -87,7 +88,7 @@ class Rotate(Step[RotateSettings]):
         READ_VALUES,
         *WRITE_VALUES,
     )
-    reversible: ClassVar[bool] = False
+    reversible: ClassVar[bool] = True
     Settings = RotateSettings
 
     def preview(self, settings: RotateSettings) -> str:
@@ -143,6 +144,14 @@ class Rotate(Step[RotateSettings]):
             f" {answer.sentence}.",
             {"version": current},
         )
+
+    def undo(self, settings: RotateSettings, receipt: Receipt, context: StepContext) -> Receipt:
+        return put_back(settings.secret, settings.field, receipt, context)
+
+    def verify_undo(
+        self, settings: RotateSettings, receipt: Receipt, undone: Receipt, context: StepContext
+    ) -> Verdict:
+        return judged_back(settings.secret, settings.field, receipt, undone, context)
 
 
 class RevokeSettings(StepSettings):

@@ -74,6 +74,7 @@ class Create(Step[CreateSettings]):
         Permission("kubernetes", "get, create on secrets", "read the former, make the successor"),
     )
     reversible: ClassVar[bool] = False
+    harmless: ClassVar[bool] = True
     Settings = CreateSettings
 
     def preview(self, settings: CreateSettings) -> str:

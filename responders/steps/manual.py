@@ -54,6 +54,7 @@ class Confirm(Step[ConfirmSettings]):
     )
     reversible: ClassVar[bool] = False
     changes_world: ClassVar[bool] = False
+    by_hand: ClassVar[bool] = True
     Settings = ConfirmSettings
 
     def preview(self, settings: ConfirmSettings) -> str:

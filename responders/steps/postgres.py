@@ -116,6 +116,12 @@ class RotatePassword(Step[RotatePasswordSettings]):
             )
         with server.admin(f"set the password of {role}") as connection:
             postgres_api.role(connection, role)
+            if why := postgres_api.why_refused(connection, role):
+                raise RefusedError(
+                    f"{settings.database} would refuse the new password of {role}: {why}.",
+                    means="Nothing was changed: consumers keep the one that they have.",
+                    do_now="Put that right at the server, then retry this step.",
+                )
             if done is None:
                 password = "".join(secrets.choice(_ALPHABET) for _ in range(settings.length))
                 value = SecretValue(postgres_api.with_login(now.reveal(), role, password))

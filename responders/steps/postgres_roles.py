@@ -57,6 +57,7 @@ from responders.kv_versions import (
     Mark,
     digest,
 )
+from responders.kv_way_back import judged_back, put_back
 from responders.step import (
     Fact,
     Receipt,
@@ -113,7 +114,7 @@ class Switch(Step[SwitchSettings]):
         READ_VALUES,
         *WRITE_VALUES,
     )
-    reversible: ClassVar[bool] = False
+    reversible: ClassVar[bool] = True
     Settings = SwitchSettings
 
     def preview(self, settings: SwitchSettings) -> str:
@@ -174,6 +175,20 @@ class Switch(Step[SwitchSettings]):
             f"Read back version {current} of {settings.secret}: {tried.sentence}.",
             {"version": current},
         )
+
+    def undo(self, settings: SwitchSettings, receipt: Receipt, context: StepContext) -> Receipt:
+        return put_back(
+            settings.secret,
+            settings.field,
+            receipt,
+            context,
+            also=_names(settings, receipt, context),
+        )
+
+    def verify_undo(
+        self, settings: SwitchSettings, receipt: Receipt, undone: Receipt, context: StepContext
+    ) -> Verdict:
+        return judged_back(settings.secret, settings.field, receipt, undone, context)
 
 
 class ConfirmIdle(Step[FormerSettings]):
@@ -304,6 +319,13 @@ def _switched(settings: SwitchSettings, idle: str, version: int) -> Receipt:
         f"{idle} is the role in use now: version {version} of {settings.secret}.",
         {"version": version, "secret": settings.secret, "field": settings.field, "role": idle},
     )
+
+
+def _names(settings: SwitchSettings, receipt: Receipt, context: StepContext) -> tuple[str, ...]:
+    """Name the field of the role where it changed with the password: in a DSN it is part of it."""
+    secret, former = KvSecret(settings.secret, context.connections), receipt.facts["version"]
+    value = secret.value(settings.field, version=int(str(former)) - 1)
+    return () if postgres_api.user_in(value.reveal()) else (settings.username_field,)
 
 
 def _former(settings: FormerSettings, secret: KvSecret) -> tuple[str, SecretValue]:

@@ -2,16 +2,14 @@
 The secret-id of an AppRole: a new one into the store, the leaked one destroyed.
 
 A role may have many secret-ids, so the new one works beside the old. `rotate` makes one and writes
-it to the KV field; a repeat after a crash goes on with what the mark in the store's metadata says
-(see `responders/kv_versions.py`). It gives the secret-id a mark of its own as well: the server puts
-the metadata of a secret-id into each token that is issued for it, which is the only way to tell the
-tokens of one secret-id from those of another.
+it to the KV field (see `responders/kv_versions.py`). It gives it a mark of its own as well: the
+server puts the metadata of a secret-id into each token that is issued for it, which is the only way
+to tell the tokens of one secret-id from those of another.
 
 `look` notes the leaked one's accessor and mark while it can still be looked up. `destroy` ends it
 by that accessor. Tokens that were issued for it live on: `vault_approle_tokens.revoke` ends them.
 
-The server's "done" is not believed: value and accessor are looked up again, the list of accessors
-is read where the bot may, and the old secret-id is tried in a login.
+The server's "done" is not believed: both are looked up again, the old one is tried in a login.
 
 Example::
 
@@ -19,16 +17,12 @@ Example::
       role: "vault://main/auth/approle/role/ci"
       secret: "vault://main/kv/ci/approle"
       field: secret_id
-    vault_approle.look:
+    vault_approle.look: &look
       role: "vault://main/auth/approle/role/ci"
       secret: "vault://main/kv/ci/approle"
       field: secret_id
       version: 3
-    vault_approle.destroy:
-      role: "vault://main/auth/approle/role/ci"
-      secret: "vault://main/kv/ci/approle"
-      field: secret_id
-      version: 3
+    vault_approle.destroy: *look
 
 Source: https://openbao.org/api-docs/auth/approle/ (secret-id with metadata, secret-id-accessor).
 """
@@ -52,6 +46,7 @@ from responders.kv_versions import (
     Mark,
     digest,
 )
+from responders.kv_way_back import judged_back, put_back
 from responders.step import (
     Fact,
     Receipt,
@@ -107,7 +102,7 @@ class Rotate(Step[RotateSettings]):
         READ_VALUES,
         *WRITE_VALUES,
     )
-    reversible: ClassVar[bool] = False
+    reversible: ClassVar[bool] = True
     Settings = RotateSettings
 
     def preview(self, settings: RotateSettings) -> str:
@@ -169,6 +164,14 @@ class Rotate(Step[RotateSettings]):
             f"Read back: the role knows the secret-id in version {current} of {settings.secret}.",
             {"version": current},
         )
+
+    def undo(self, settings: RotateSettings, receipt: Receipt, context: StepContext) -> Receipt:
+        return put_back(settings.secret, settings.field, receipt, context)
+
+    def verify_undo(
+        self, settings: RotateSettings, receipt: Receipt, undone: Receipt, context: StepContext
+    ) -> Verdict:
+        return judged_back(settings.secret, settings.field, receipt, undone, context)
 
 
 class Look(Step[LeakedSettings]):

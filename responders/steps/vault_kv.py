@@ -4,9 +4,10 @@ A value that we generate ourselves, in KV version 2: written anew, and the leake
 For secrets that the store itself is the source of: signing keys, webhook secrets, passwords of
 things that read them from the store. A token that somebody else issues is `http_token`.
 
-Why `rotate` has no way back: KV could restore the former version, but the former version IS the
-leaked value. After a leak the run goes forward, to a third value, never back. `destroy_version` has
-none because destroyed data is gone.
+The way back of `rotate` writes the former value, which is the leaked one, as the next version: for
+a run that fails before its point of no return, so that everybody has one value again. The next plan
+is about that version. `destroy_version` has no way back: destroyed data is gone. What was written
+back lies in two versions, and it destroys both.
 
 Example::
 
@@ -29,8 +30,10 @@ from responders.kv_versions import (
     WRITE_VALUES,
     KvSecret,
     Mark,
+    Versions,
     digest,
 )
+from responders.kv_way_back import judged_back, put_back
 from responders.step import (
     Fact,
     Receipt,
@@ -59,7 +62,7 @@ class Rotate(Step[RotateSettings]):
 
     name: ClassVar[str] = "vault_kv.rotate"
     permissions: ClassVar[tuple[Permission, ...]] = (READ_VERSIONS, READ_VALUES, *WRITE_VALUES)
-    reversible: ClassVar[bool] = False
+    reversible: ClassVar[bool] = True
     Settings = RotateSettings
 
     def preview(self, settings: RotateSettings) -> str:
@@ -121,6 +124,14 @@ class Rotate(Step[RotateSettings]):
             facts,
         )
 
+    def undo(self, settings: RotateSettings, receipt: Receipt, context: StepContext) -> Receipt:
+        return put_back(settings.secret, settings.field, receipt, context)
+
+    def verify_undo(
+        self, settings: RotateSettings, receipt: Receipt, undone: Receipt, context: StepContext
+    ) -> Verdict:
+        return judged_back(settings.secret, settings.field, receipt, undone, context)
+
 
 class DestroyVersionSettings(StepSettings):
     secret: str
@@ -159,13 +170,15 @@ class DestroyVersion(Step[DestroyVersionSettings]):
                 means="Destroyed, it would take the value from everything that reads the secret.",
                 do_now="Rotate first, then destroy the version that was current before.",
             )
-        there = seen.versions.get(settings.version)
-        if there is None or there.destroyed:
+        left = [v for v in seen.holding_the_same(settings.version) if not _gone(seen, v)]
+        for version in left:
+            secret.destroy(version)
+        if not left:
             return Receipt(
                 f"Version {settings.version} of {settings.secret} was gone already.", facts
             )
-        secret.destroy(settings.version)
-        return Receipt(f"Destroyed version {settings.version} of {settings.secret}.", facts)
+        said = " and ".join(str(version) for version in left)
+        return Receipt(f"Destroyed version {said} of {settings.secret}.", facts)
 
     def verify(
         self, settings: DestroyVersionSettings, receipt: Receipt, context: StepContext
@@ -180,12 +193,20 @@ class DestroyVersion(Step[DestroyVersionSettings]):
                 VerdictKind.CONFIRMED,
                 f"The metadata of {settings.secret} lists no version {settings.version} any more.",
             )
-        if there.destroyed:
+        held = seen.holding_the_same(settings.version)
+        left = [str(version) for version in held if not _gone(seen, version)]
+        if left:
             return Verdict(
-                VerdictKind.CONFIRMED,
-                f"The metadata of {settings.secret} says: version {settings.version} is destroyed.",
+                VerdictKind.REFUTED,
+                f"Version {' and '.join(left)} of {settings.secret} is still there.",
             )
+        said = " and ".join(str(version) for version in held)
         return Verdict(
-            VerdictKind.REFUTED,
-            f"Version {settings.version} of {settings.secret} is still there.",
+            VerdictKind.CONFIRMED,
+            f"The metadata of {settings.secret} says: version {said} is destroyed.",
         )
+
+
+def _gone(seen: Versions, version: int) -> bool:
+    there = seen.versions.get(version)
+    return there is None or there.destroyed

@@ -78,6 +78,7 @@ class Refresh(Step[RefreshSettings]):
         READ_VALUES,
     )
     reversible: ClassVar[bool] = False
+    follows: ClassVar[bool] = True
     syncs: ClassVar[frozenset[str]] = frozenset({"VaultStaticSecret"})
     Settings = RefreshSettings
 

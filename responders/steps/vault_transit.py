@@ -99,6 +99,7 @@ class Rotate(Step[KeySettings]):
         ),
     )
     reversible: ClassVar[bool] = False
+    harmless: ClassVar[bool] = True
     Settings = KeySettings
 
     def preview(self, settings: KeySettings) -> str:

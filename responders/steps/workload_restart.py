@@ -81,6 +81,7 @@ class Restart(Step[RestartSettings]):
         ),
     )
     reversible: ClassVar[bool] = False
+    follows: ClassVar[bool] = True
     Settings = RestartSettings
 
     def preview(self, settings: RestartSettings) -> str:

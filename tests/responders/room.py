@@ -43,6 +43,7 @@ from responders.step import (
     VerdictKind,
 )
 from responders.switchboard import PagerRoute, Switchboard
+from responders.way_back import Rollback
 
 SECRET = Ref("vault://main/kv/payments/gateway")
 COPY = Ref("k8s://prod/payments/Secret/gateway")
@@ -135,9 +136,19 @@ class Write(Step[Lines]):
         return Verdict(VerdictKind.CONFIRMED, f"Saw {settings.line}.", facts)
 
     def undo(self, settings: Lines, receipt: Receipt, context: StepContext) -> Receipt:
-        kept = [line for line in self._file.read_text().splitlines() if context.key not in line]
+        self._play(f"undo {settings.line}")
+        key = context.key.removesuffix(":undo")
+        kept = [line for line in self._file.read_text().splitlines() if key not in line]
         self._file.write_text("".join(f"{line}\n" for line in kept))
         return Receipt(f"Took {settings.line} back.")
+
+    def verify_undo(
+        self, settings: Lines, receipt: Receipt, undone: Receipt, context: StepContext
+    ) -> Verdict:
+        played = self._play(f"verify-undo {settings.line}")
+        there = context.key.removesuffix(":undo") in self._file.read_text()
+        kind = played or (VerdictKind.REFUTED if there else VerdictKind.CONFIRMED)
+        return Verdict(kind, f"Saw {settings.line} {'still there' if there else 'gone'}.")
 
     def _play(self, moment: str) -> VerdictKind | None:
         waiting = self._script.get(moment)
@@ -149,12 +160,21 @@ class Write(Step[Lines]):
         return played
 
 
+class Follow(Write):
+    """Copies what the lines before say, like a refresh: the way back is to do it once more."""
+
+    name: ClassVar[str] = "lines.follow"
+    reversible: ClassVar[bool] = False
+    follows: ClassVar[bool] = True
+
+
 class Ask(Write):
     """Asks a person, like manual.confirm."""
 
     name: ClassVar[str] = "manual.ask"
     reversible: ClassVar[bool] = False
     changes_world: ClassVar[bool] = False
+    by_hand: ClassVar[bool] = True
 
     def verify(self, settings: Lines, receipt: Receipt, context: StepContext) -> Verdict:
         return Verdict(VerdictKind.UNKNOWN, "Waits for a person.")
@@ -208,6 +228,7 @@ class Room:
     playbooks: Sequence[str] = (PLAYBOOK, FALLBACK)
     url: str = ""
     version: str = WORKFLOWS_VERSION
+    rollback: Rollback = Rollback.AUTOMATIC
 
     def __post_init__(self) -> None:
         self.database = Database(self.url or f"sqlite:///{self.folder}/locksmith.db")
@@ -224,10 +245,11 @@ class Room:
         )
         steps: dict[str, AnyStep] = {
             step.name: step
-            for step in (Write(self.effects, self.script), Ask(self.effects, self.script))
+            for step in (kind(self.effects, self.script) for kind in (Write, Follow, Ask))
         }
         books = [parse_playbook(text, "test.yaml") for text in self.playbooks]
-        self.planner = Planner({book.name: book for book in books}, steps)
+        named = {book.name: book for book in books}
+        self.planner = Planner(named, steps, rollback=self.rollback)
         self.engine = RunEngine(
             self.records,
             steps=steps,

@@ -9,6 +9,7 @@ from responders.incident import Case, IncidentState, StepState
 from responders.limits import EngineSettings, Mode
 from responders.step import VerdictKind
 from responders.switchboard import PagerRoute
+from responders.way_back import Rollback
 from tests.responders.room import ANA, BO, REPORTER, NotePager, Room, report
 
 Until = Callable[..., Case]
@@ -84,7 +85,7 @@ def test_what_is_not_reachable_is_tried_again(running: Running, until: Until) ->
 def test_a_step_that_is_not_good_stops_the_run_and_a_person_goes_on(
     running: Running, until: Until, played: dict[str, list[object]], state: StepState
 ) -> None:
-    room = running(script=played)
+    room = running(script=played, rollback=Rollback.ASK)
     case = until(room, approve(room), IncidentState.STOPPED, IncidentState.VERIFIED)
     stopped = {each.step.id: each.state for each in case.progress}
     assert stopped["restart:1"] is state
@@ -99,7 +100,7 @@ def test_a_step_that_is_not_good_stops_the_run_and_a_person_goes_on(
 
 
 def test_a_skipped_step_keeps_the_gate_shut(running: Running, until: Until) -> None:
-    room = running(script={"verify restart 1": [VerdictKind.REFUTED]})
+    room = running(script={"verify restart 1": [VerdictKind.REFUTED]}, rollback=Rollback.ASK)
     case = until(room, approve(room), IncidentState.STOPPED)
     with pytest.raises(RefusedError, match="may not skip"):
         room.desk.skip(case.id, REPORTER, "restart:1", "I am in a hurry")
@@ -111,12 +112,14 @@ def test_a_skipped_step_keeps_the_gate_shut(running: Running, until: Until) -> N
 
 
 def test_undo_goes_backwards_and_not_past_a_revocation(running: Running, until: Until) -> None:
-    room = running(script={"verify restart 1": [VerdictKind.REFUTED]})
+    room = running(script={"verify restart 1": [VerdictKind.REFUTED]}, rollback=Rollback.ASK)
     case = until(room, approve(room), IncidentState.STOPPED)
     room.desk.undo(case.id, ANA)
 
     end = until(room, case.id, IncidentState.STOPPED)
-    assert "undone" in end.next_action
+    assert "Taken back and seen to be back" in end.next_action
+    with pytest.raises(RefusedError, match="taken back"):
+        room.desk.retry(case.id, ANA)
     assert room.effect_lines() == []
     assert end.clocks.rotated is None
     assert {each.state for each in end.progress} <= {StepState.UNDONE, StepState.WAITING}

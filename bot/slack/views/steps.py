@@ -9,6 +9,7 @@ from responders.incident import (
     StepProgress,
     StepState,
 )
+from responders.way_back import WayBack, words
 
 SETTLED = frozenset({StepState.CONFIRMED, StepState.SKIPPED, StepState.UNDONE})
 BROKEN = frozenset({StepState.REFUTED, StepState.FAILED, StepState.UNKNOWN})
@@ -23,9 +24,11 @@ PHASE_WORDS = {
 
 def plan_lines(plan: Plan) -> list[str]:
     """List the steps of a plan that has not run, with numbers."""
-    lines = []
+    lines, said_of = [], words(plan)
     for number, step in enumerate(plan.steps, 1):
-        back = " · *no way back*" if step.title in plan.irreversible else ""
+        back = f" · _{said_of[step.id]}_"
+        if step.title in plan.irreversible or step.way_back == WayBack.NONE:
+            back = f" · *{said_of[step.id]}*"
         lines.append(f"{number}. *{said(step.title, 120)}*: {said(step.sentence, 240)}{back}")
     return lines
 

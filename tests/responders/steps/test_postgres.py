@@ -96,6 +96,21 @@ def test_what_the_store_refuses_is_rolled_back_at_the_server(vault: Vault, order
     assert vault.read("shop/db")["by"] == "a person"
 
 
+@pytest.mark.parametrize("limit", ["VALID UNTIL '2020-01-01'", "CONNECTION LIMIT 0"])
+def test_a_password_that_the_server_would_refuse_never_reaches_the_store(
+    vault: Vault, orders: Orders, limit: str
+) -> None:
+    role = orders.make_role("shop", "leaked-password")
+    vault.put("shop/db", username=role, password="leaked-password")
+    orders.run(f"ALTER ROLE {role} {limit}")
+    with pytest.raises(RefusedError, match="would refuse the new password") as refused:
+        RotatePassword().apply(rotate(vault), context(connected(vault, orders)))
+    assert limit.partition(" '")[0].removesuffix(" 0") in str(refused.value)
+    assert vault.read("shop/db")["password"] == "leaked-password"
+    orders.run(f"ALTER ROLE {role} VALID UNTIL 'infinity' CONNECTION LIMIT -1")
+    assert orders.logs_in(role, "leaked-password")
+
+
 def test_a_store_that_is_sealed_in_the_middle_changes_nothing_at_the_server(
     vault: Vault, orders: Orders
 ) -> None:

@@ -1,5 +1,8 @@
 """Writing a generated value and destroying a version, on a real OpenBao."""
 
+from dataclasses import replace
+
+import hvac
 import pytest
 
 from graph.errors import (
@@ -9,7 +12,7 @@ from graph.errors import (
     RefusedError,
     UnavailableError,
 )
-from responders.step import VerdictKind
+from responders.step import Receipt, VerdictKind
 from responders.steps.vault_kv import (
     DestroyVersion,
     DestroyVersionSettings,
@@ -161,3 +164,52 @@ def test_a_destruction_that_the_server_only_claims_is_refuted(store: Store) -> N
         given = context(store.connections(address=address))
         receipt = DestroyVersion().apply(asked, given)
         assert DestroyVersion().verify(asked, receipt, given).kind is VerdictKind.REFUTED
+
+
+def test_the_way_back_writes_the_former_value_once_and_both_versions_are_destroyed_later(
+    store: Store,
+) -> None:
+    store.put("shop/session", signing_key="leaked-value-of-the-key", note="kept")
+    given = context(store.connections())
+    back = replace(given, key=f"{given.key}:undo")
+    receipt = Rotate().apply(settings(store), given)
+
+    def lose_the_answer(passed: Passed) -> tuple[int, bytes] | None:
+        if passed.method == "PATCH" and "/data/" in passed.path:
+            passed.forward()
+            return 502, b""
+        return None
+
+    with proxy(store.address, lose_the_answer) as address:
+        lossy = replace(back, connections=store.connections(address=address))
+        with pytest.raises(UnavailableError):
+            Rotate().undo(settings(store), receipt, lossy)
+    undone = Rotate().undo(settings(store), receipt, back)
+    assert undone.facts["restored_version"] == 3 == store.current("shop/session")
+    now = store.read("shop/session")
+    assert now == {"signing_key": "leaked-value-of-the-key", "note": "kept"}
+    seen = Rotate().verify_undo(settings(store), receipt, undone, back)
+    assert seen.kind is VerdictKind.CONFIRMED, seen
+    assert "leaked-value-of-the-key" not in f"{undone}{seen}"
+    # The next plan is about version 3, and what leaked lies in version 1 as well.
+    later = context(store.connections(), "incident-1:another-plan:rotate")
+    Rotate().apply(settings(store, leaked_version=3), later)
+    destroy = DestroyVersionSettings(secret=store.ref("shop/session"), version=3)
+    destroyed = DestroyVersion().apply(destroy, later)
+    assert "version 3 and 1" in destroyed.sentence
+    assert DestroyVersion().verify(destroy, destroyed, later).kind is VerdictKind.CONFIRMED
+    for version in (1, 3):
+        with pytest.raises(hvac.exceptions.InvalidPath):
+            store.read("shop/session", version=version)
+
+
+def test_the_way_back_leaves_what_somebody_wrote_after_us(store: Store) -> None:
+    store.put("shop/session", signing_key="leaked-value-of-the-key")
+    given = context(store.connections())
+    receipt = Rotate().apply(settings(store), given)
+    store.put("shop/session", signing_key="written-by-a-person")
+    with pytest.raises(ConflictError, match="Somebody wrote version 3"):
+        Rotate().undo(settings(store), receipt, given)
+    assert store.read("shop/session") == {"signing_key": "written-by-a-person"}
+    undone = Receipt("Back.", {"restored_version": 3})
+    assert Rotate().verify_undo(settings(store), receipt, undone, given).kind is VerdictKind.REFUTED
