@@ -13,6 +13,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from graph.model import EdgeKind, Gap
+from graph.queries.accounts import lacks_account, other_name, unsure
 from graph.queries.consumers import Consumer, Use, consumers_of
 from graph.queries.copies import Copy, Place, Reached, origins, spread
 from graph.queries.owners import OwnerClaim, owners
@@ -92,7 +93,7 @@ def _blast_radius(
         readers=readers_of(snapshot, places),
         owners=_owners(snapshot, home),
         opens=opens,
-        gaps=(*snapshot.gaps, *cut),
+        gaps=(*snapshot.gaps, *cut, *unsure(snapshot, (place.secret for place in places))),
     )
 
 
@@ -117,6 +118,8 @@ def _places(snapshot: Snapshot, credential: Ref | None) -> Iterator[Place]:
 
 def _copies(snapshot: Snapshot, places: Iterable[Reached]) -> Iterator[Copy]:
     for place in places:
+        if lacks_account(place.secret) and other_name(snapshot, place.secret) is not None:
+            continue  # another name of what is in the answer already
         used = any(
             not place.key or attributes.get("key") in {"", None, place.key}
             for _, attributes in snapshot.tails(place.secret, EdgeKind.CONSUMES)

@@ -11,6 +11,7 @@ from typing import Any
 
 from graph.adjacency import NOBODY
 from graph.model import EdgeKind, Gap, PicksUp
+from graph.queries.accounts import unsure
 from graph.queries.answer import answer
 from graph.queries.copies import Reached, by_secret, origins, spread
 from graph.queries.owners import own_owners
@@ -85,8 +86,10 @@ def consumers(snapshot: Snapshot, ref: Ref) -> Consumers:
 def _consumers(snapshot: Snapshot, ref: Ref) -> Consumers:
     place = split_key(ref)
     above = tuple(secret for secret, _ in origins(snapshot, [place]) if secret != place[0])
-    found = consumers_of(snapshot, spread(snapshot, [place]))
-    return Consumers(ref, found, snapshot.gaps, tuple(dict.fromkeys(above)))
+    places = spread(snapshot, [place])
+    gaps = (*snapshot.gaps, *unsure(snapshot, (*above, *(one.secret for one in places))))
+    found = consumers_of(snapshot, places)
+    return Consumers(ref, found, gaps, tuple(dict.fromkeys(above)))
 
 
 def consumers_of(snapshot: Snapshot, places: Iterable[Reached]) -> tuple[Consumer, ...]:

@@ -6,6 +6,7 @@ a key at its tail (`from_key`, "" = all) to a key at its head (`key`, "" = the s
 a walk that started at one key never spills over to its neighbours; only where a template or a
 rewrite hides the key at the head (`widen`) it goes on with all of them. A sync that finds secrets
 by name has one edge from the place where they lie: whichever secrets are there now are its tails.
+A secret of AWS that a cluster names without its account is followed under both names (`accounts`).
 Who uses the copies is the business of `consumers`.
 """
 
@@ -15,7 +16,8 @@ from functools import lru_cache
 from urllib.parse import unquote
 
 from graph.adjacency import NOBODY
-from graph.model import Attributes, AttributeValue, EdgeKind
+from graph.model import EMPTY, Attributes, AttributeValue, EdgeKind
+from graph.queries.accounts import lacks_account, other_name
 from graph.queries.answer import answer
 from graph.queries.rules import secrets_below
 from graph.refs import Ref, namespace_of, vault_store
@@ -108,13 +110,18 @@ def origins(snapshot: Snapshot, places: Iterable[Place]) -> tuple[Place, ...]:
 
 
 def _above(snapshot: Snapshot, place: Place) -> Iterator[Place]:
-    if not snapshot.uses_into(place[0], EdgeKind.COPIES):
+    secret, key = place
+    other = other_name(snapshot, secret)
+    if other is not None and lacks_account(secret):
+        yield other, key
         return
-    for tail, attributes in sorted(_into(snapshot, place[0]), key=_order):
+    names = [name for name in (secret, other) if name and snapshot.uses_into(name, EdgeKind.COPIES)]
+    into = [copied for name in names for copied in _into(snapshot, name)]
+    for tail, attributes in sorted(into, key=_order):
         at_head = "" if attributes.get("widen") else attributes.get("key")
-        key = _follow(place[1], at_head, attributes.get("from_key"))
-        if key is not None:
-            yield tail, key
+        before = _follow(key, at_head, attributes.get("from_key"))
+        if before is not None:
+            yield tail, before
 
 
 def _out_of(snapshot: Snapshot, secret: Ref) -> list[tuple[Ref, Attributes]]:
@@ -123,6 +130,9 @@ def _out_of(snapshot: Snapshot, secret: Ref) -> list[tuple[Ref, Attributes]]:
     found = [
         (head, said) for head, uses in copied.get(secret, NOBODY).items() for said in uses.values()
     ]
+    other = other_name(snapshot, secret)
+    if other is not None:
+        found.append((other, EMPTY))
     home = _home_of(secret)
     if home is not None and home in copied:
         for head, said in snapshot.heads(home, EdgeKind.COPIES):

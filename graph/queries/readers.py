@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from graph.model import Attributes, EdgeKind, Gap, NodeKind
+from graph.queries.accounts import unsure
 from graph.queries.answer import answer
 from graph.queries.copies import Reached, by_secret, spread
 from graph.queries.identities import HOLDS, HOLDS_TOKEN, RUNS_AS, Lent, takers
@@ -62,7 +63,9 @@ def readers(snapshot: Snapshot, ref: Ref) -> Readers:
 
 
 def _readers(snapshot: Snapshot, ref: Ref) -> Readers:
-    return Readers(ref, readers_of(snapshot, spread(snapshot, [split_key(ref)])), snapshot.gaps)
+    places = spread(snapshot, [split_key(ref)])
+    gaps = (*snapshot.gaps, *unsure(snapshot, (one.secret for one in places)))
+    return Readers(ref, readers_of(snapshot, places), gaps)
 
 
 def readers_of(snapshot: Snapshot, places: Iterable[Reached]) -> tuple[Reader, ...]:
