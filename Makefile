@@ -27,7 +27,7 @@ demo-check: install ## Play the story headless and fail if any part fails
 	$(LOCKSMITH) demo --check
 
 test: install ## Run the tests (cluster tests too when KUBECONFIG names a cluster)
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: install ## Style
 	$(BIN)/ruff check .

@@ -208,7 +208,7 @@ def running_scene(
         scene.start()
         stack.callback(scene.stop)
         yield scene
-        assert workspace.complaints == []
+        assert workspace.complaints == [], workspace.complaints
 
 
 def changed(config: Any, changes: Mapping[str, Any]) -> Any:
