@@ -10,6 +10,7 @@ from graph.queries.blast_radius import blast_radius
 from graph.queries.copies import origins
 from graph.refs import Ref
 from graph.repository import GraphRepository
+from responders.history import expected
 from responders.incident import Case, Person, Plan
 from responders.planner import Planner
 from responders.records import IncidentRecords
@@ -46,6 +47,7 @@ class Drafting:
                 raise
             # The playbook may be another one by now, and lack the order that was kept.
             plan, note = self._planner.draft(facts, radius)
+        plan = expected(plan, self._records.took())
         saved = self._records.save_plan(
             case.id,
             plan,

@@ -160,7 +160,11 @@ class StepState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """One concrete step; `id` is unique in the plan, `use` names the step."""
+    """
+    One concrete step; `id` is unique in the plan, `use` names the step.
+
+    `expected_seconds` by `measured` earlier runs (see `history.py`); None: there is no history.
+    """
 
     id: str
     use: str
@@ -171,6 +175,8 @@ class PlannedStep:
     targets: tuple[str, ...]
     phase: str  # rotate, refresh, reload, revoke, verify
     way_back: str = ""  # undone, follows, stays, none; "": of a plan before there was this word
+    expected_seconds: float | None = None
+    measured: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +219,8 @@ class Plan:
     hash: str
     irreversible: tuple[str, ...]  # titles of the steps without a way back
     rollback: str = "ask"  # automatic: a failed step is taken back by itself, as was approved
+    expected: str = ""  # how long all of it will take, in words, or that nobody knows
+    expected_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

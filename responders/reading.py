@@ -12,6 +12,7 @@ from sqlmodel import Session, col, func, select
 from graph.errors import AmbiguousError, NotFoundError
 from graph.queries.blast_radius import blast_radius_from_json
 from responders import codec
+from responders.history import Took
 from responders.incident import (
     ApprovalRequest,
     ApprovalState,
@@ -44,6 +45,8 @@ from responders.tables import (
     StepRunRow,
     VoteRow,
 )
+
+_HISTORY = 500  # steps: what ran longer ago says little of today
 
 # What shows that a person took the incident on.
 _DEEDS = ("acknowledged", "asked", "approved", "denied", "decided", "stopped")
@@ -166,6 +169,27 @@ def read_counted(session: Session) -> Counted:
             for state, count in session.exec(approvals.group_by(ApprovalRequestRow.state)).all()
         },
         steps,
+    )
+
+
+def read_took(session: Session) -> tuple[Took, ...]:
+    """Return what the steps that were confirmed last took, the newest first."""
+    rows = session.exec(
+        select(StepRunRow)
+        .where(StepRunRow.state == StepState.CONFIRMED, col(StepRunRow.finished_at).is_not(None))
+        .order_by(col(StepRunRow.finished_at).desc())
+        .limit(_HISTORY)
+    ).all()
+    ids = {row.plan_id for row in rows}
+    plans = session.exec(select(PlanRow).where(col(PlanRow.id).in_(ids))).all() if ids else ()
+    steps = {
+        (row.id, step.id): step for row in plans for step in codec.plan_from_json(row.body).steps
+    }
+    return tuple(
+        Took(step.use, step.targets, (row.finished_at - row.started_at).total_seconds())
+        for row in rows
+        if row.started_at and row.finished_at
+        if (step := steps.get((row.plan_id, row.step_id)))
     )
 
 

@@ -25,6 +25,7 @@ from responders.emergency import Emergencies
 from responders.escalation import ACKNOWLEDGED
 from responders.follow_ups import FollowUps
 from responders.frozen import Frozen, freeze, read_frozen
+from responders.history import Took
 from responders.incident import (
     OPEN_STATES,
     Case,
@@ -39,7 +40,7 @@ from responders.journal import Journal
 from responders.leads import Leads
 from responders.ledger import Ledger, Transaction
 from responders.opening import BY_PERSON, Opened, Opening, free_identities, open_or_join
-from responders.reading import Counted, find_id, read_case, read_counted, read_lived
+from responders.reading import Counted, find_id, read_case, read_counted, read_lived, read_took
 from responders.stats import Lived
 from responders.summons import Summons
 from responders.tables import (
@@ -116,6 +117,11 @@ class IncidentRecords:
         """Count pages, approvals and steps, for metrics."""
         with self.ledger.reading() as session:
             return read_counted(session)
+
+    def took(self) -> tuple[Took, ...]:
+        """Return what the steps of the last runs took, the newest first."""
+        with self.ledger.reading() as session:
+            return read_took(session)
 
     def find_id(self, part: str) -> str:
         """Complete an id; raises NotFoundError or AmbiguousError (see `reading.find_id`)."""

@@ -21,6 +21,7 @@ from bot.wiring import ResponseParts, graph_parts, intake_of, response_parts
 from graph.errors import BadInputError, RefusedError
 from responders.export import as_json as case_as_json
 from responders.export import markdown
+from responders.history import expected_of
 from responders.incident import ApprovalState, IncidentState, Person
 from responders.way_back import words
 
@@ -139,9 +140,10 @@ def plan_command(
     back = words(plan)
     print_table(
         "",
-        ("step", "what", "way back"),
-        ((s.id, s.sentence, back[s.id]) for s in plan.steps),
+        ("step", "what", "expected", "way back"),
+        ((s.id, s.sentence, expected_of(s), back[s.id]) for s in plan.steps),
     )
+    say(plan.expected)
     say(f"Nothing has run. To ask for approval: locksmith run {incident_id} --as YOUR-E-MAIL")
 
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-PAUSE = float(os.environ.get("PAUSE", "0.5"))  # seconds between two queries
+PAUSE = float(os.environ["PAUSE"])  # seconds between two queries
 
 
 def address() -> str:

@@ -72,7 +72,7 @@ class Service:
                 self.objects.create(item)
             for reader, count in zip(READERS, counts, strict=True):
                 self.objects.create(self._deployment(namespace, reader, count))
-        self.until(self.is_settled, "not every pod is ready")
+        until(self.is_settled, "not every pod is ready")
 
     def is_settled(self) -> bool:
         """Each Deployment has all its pods, ready, and no old one."""
@@ -108,14 +108,7 @@ class Service:
             asked = {one.pod for one in self.asked(since=moment)}
             return self.living() <= asked
 
-        self.until(all_have, "a pod has stopped asking")
-
-    @staticmethod
-    def until(holds: Callable[[], bool], otherwise: str, seconds: float = 120) -> None:
-        deadline = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < deadline, otherwise
-            time.sleep(0.1)  # between two looks at the condition
+        until(all_have, "a pod has stopped asking")
 
     def stop(self) -> None:
         namespaces = [thing("v1", "Namespace", "", name) for name in self.namespaces]
@@ -132,12 +125,20 @@ class Service:
         return deployment(namespace, reader, replicas, pod_spec(self.results, how))
 
 
-def pod_spec(results: Path, how: str, copy: str = COPY) -> Manifest:
+def until(holds: Callable[[], object], otherwise: str, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.1)  # between two looks at the condition
+
+
+def pod_spec(results: Path, how: str, copy: str = COPY, *, pause: float = 0.5) -> Manifest:
     """Give the spec of a pod that asks with the address in `copy`, which it has by env, volume…."""
     names = {"valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}
     env: list[Manifest] = [
         {"name": "RESULTS", "value": str(results)},
         {"name": "HOME_NAMESPACE", **names},
+        {"name": "PAUSE", "value": str(pause)},
     ]
     container: Manifest = {
         "name": "app",

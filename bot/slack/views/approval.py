@@ -92,6 +92,7 @@ def approve_form(case: Case, request: ApprovalRequest) -> Block:
             section(forecast_text(forecast, chosen=forecast.order == plan.order))
             for forecast in plan.forecasts
         ]
+        blocks.append(context(f"⏱️ {said(plan.expected, 200)}") if plan.expected else None)
     irreversible = plan.irreversible if plan else ()
     if irreversible:
         listed = joined([f"• {said(title, 150)}" for title in irreversible], 1500)

@@ -301,6 +301,7 @@ def _forecasts(case: Case) -> Block | None:
         forecast_text(forecast, chosen=forecast.order == case.plan.order, limit=320)
         for forecast in case.plan.forecasts
     ]
+    lines += [f"⏱️ {said(case.plan.expected, 200)}"] if lines and case.plan.expected else []
     return section("*What each order would do*\n" + joined(lines, 1100)) if lines else None
 
 

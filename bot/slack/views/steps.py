@@ -2,6 +2,7 @@
 
 from bot.slack.views.names import STEP_ICON, order_words
 from bot.slack.views.text import counted, duration, joined, said, top
+from responders.history import expected_of
 from responders.incident import (
     Case,
     Forecast,
@@ -29,7 +30,8 @@ def plan_lines(plan: Plan) -> list[str]:
         back = f" · _{said_of[step.id]}_"
         if step.title in plan.irreversible or step.way_back == WayBack.NONE:
             back = f" · *{said_of[step.id]}*"
-        lines.append(f"{number}. *{said(step.title, 120)}*: {said(step.sentence, 240)}{back}")
+        tail = (f" · {expected_of(step)}" if step.measured else "") + back
+        lines.append(f"{number}. *{said(step.title, 120)}*: {said(step.sentence, 240)}{tail}")
     return lines
 
 
