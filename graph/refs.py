@@ -44,8 +44,14 @@ def encode(part: str) -> str:
 
 def k8s(cluster: str, namespace: str, kind: str, name: str) -> Ref:
     """Name a Kubernetes object; an empty `namespace` makes it cluster-scoped."""
+    return Ref(_kind_of(cluster, namespace, kind) + encode(name))
+
+
+@lru_cache(maxsize=65536)
+def _kind_of(cluster: str, namespace: str, kind: str) -> str:
+    """Begin the refs of one kind in one namespace: there are thousands."""
     where = encode(namespace) if namespace else "-"
-    return Ref(f"k8s://{encode(cluster)}/{where}/{encode(kind)}/{encode(name)}")
+    return f"k8s://{encode(cluster)}/{where}/{encode(kind)}/"
 
 
 def vault(store: str, mount: str, path: str) -> Ref:

@@ -230,6 +230,8 @@ def inherited_pull_secrets(spec: Object, account: Object | None) -> Iterator[Ref
 
 
 def _environment(container: Object, name: str, where: str) -> Iterator[Reference]:
+    if "envFrom" not in container and "env" not in container:
+        return
     for index, entry in enumerate(entries(container, "envFrom")):
         ref = mapping(entry, "secretRef")
         if secret := text(ref, "name"):
