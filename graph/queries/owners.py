@@ -168,11 +168,16 @@ class _Rules:
                 yield replace(claim, ref=ref)
 
 
+_NO_RULES = _Rules(())
+
+
 def _number(claim: OwnerClaim) -> int:
     return int(re.sub(r"\D", "", claim.source) or 0)
 
 
 def _rules(snapshot: Snapshot) -> _Rules:
+    if not snapshot.named(rules_name()):
+        return _NO_RULES
     return snapshot.once(("owner rules",), lambda: _Rules(list(_read(snapshot))))
 
 
