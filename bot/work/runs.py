@@ -10,7 +10,7 @@ from responders.incident import Person
 
 def stop(entry: Entry, room: Room) -> None:
     by, person = _who(entry, room)
-    room.desk.stop(by.value, person, "Stopped by a button on the card.")
+    room.desk.stop(by.value, person, "by the button on the card")
     answer(room, entry, by, done_answer("Stopping: nothing further is started."))
 
 

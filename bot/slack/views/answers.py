@@ -68,7 +68,7 @@ def uses_answer(answer: Consumers) -> Message:
 
 
 def readers_answer(answer: Readers) -> Message:
-    body = readers_text(answer.readers, most=20)
+    body = readers_text(answer.readers, most=20, limit=2700)
     return message(
         f"{len(answer.readers)} ways to read {answer.secret}.",
         [section(f"Who can read {code(answer.secret, 250)}"), section(body), *_gaps(answer.gaps)],
@@ -85,9 +85,12 @@ def access_answer(answer: Accesses) -> Message:
     ]
     body = joined(top(lines, 20, "reader"), 2500) if lines else "No read is known."
     count = sum(one.times for one in answer.reads if one.sure)
-    lead = f"{code(answer.secret, 250)} was read *{counted(count, 'time')}*"
+    words = f"was read *{counted(count, 'time')}*"
+    if not answer.reads and answer.gaps:  # nothing was seen because nobody looked: that is no 0
+        words, body = "was read by *nobody knows whom*", "What is not seen is named below."
+    lead = f"{code(answer.secret, 250)} {words}"
     return message(
-        f"{answer.secret} was read {counted(count, 'time')}.",
+        f"{answer.secret} {words.replace('*', '')}.",
         [section(lead), section(body), *_gaps(answer.gaps)],
     )
 

@@ -89,7 +89,7 @@ def consumers_text(
     return joined(lines, 2200)
 
 
-def readers_text(readers: tuple[Reader, ...], *, most: int = 5) -> str:
+def readers_text(readers: tuple[Reader, ...], *, most: int = 5, limit: int = 1000) -> str:
     """Count who can read it, and name the first few with what grants it."""
     if not readers:
         return "Nobody that Locksmith can see (see the gaps)."
@@ -102,7 +102,7 @@ def readers_text(readers: tuple[Reader, ...], *, most: int = 5) -> str:
     lines = [f"*{len(subjects)}* in all: {direct} directly, {len(subjects) - direct} indirectly"]
     ordered = sorted(subjects.values(), key=lambda each: (not each.direct, each.subject))
     shown = [_reader_line(reader) for reader in ordered]
-    return joined([*lines, *top(shown, most, "reader")], 1000)
+    return joined([*lines, *top(shown, most, "reader")], limit)
 
 
 def opens_text(radius: BlastRadius, *, most: int = 8) -> str:

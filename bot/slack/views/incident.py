@@ -61,11 +61,13 @@ ISSUER_FACTS = ("display_name", "accessor", "expire_time")  # shown on the card 
 def incident_card(case: Case) -> Message:
     """Draw the root card; re-drawn on each revision, so that Slack equals the rows."""
     radius = case.blast_radius
-    breakages = breakages_of(case)
-    consumed = f"*Who consumes it* ({len(radius.consumers)}), if revoked now"
+    over = case.state not in OPEN_STATES
+    breakages = {} if over else breakages_of(case)
+    consumed = f"*Who consumes it* ({len(radius.consumers)})" + ("" if over else ", if revoked now")
     blocks = [
         header(f"{_icon(case)} {case.severity.upper()} · {case.title}"),
         context(f"{code(case.id)} · *{STATE_WORDS[case.state]}* · {_origin(case)}"),
+        _unpaged(case),
         section(f"*{_next_title(case)}*\n{said(case.next_action, 600) or 'Nothing.'}"),
         fields(
             [
@@ -188,6 +190,13 @@ def clocks_text(case: Case) -> str:
         elif case.state in OPEN_STATES:
             lines.append(f"{word}: not yet")
     return "\n".join(lines)
+
+
+def _unpaged(case: Case) -> Block | None:
+    """Say above everything else that no pager took a page; owners are named further down."""
+    if case.state not in OPEN_STATES or not case.pages or any(p.confirmed for p in case.pages):
+        return None
+    return section("🚨 *NOBODY WAS PAGED.* No pager took it: call the owners yourself.")
 
 
 def _icon(case: Case) -> str:
