@@ -12,7 +12,7 @@ from datetime import datetime
 import structlog
 
 from graph.environments import EnvironmentRule
-from graph.errors import LocksmithError, NotFoundError, RefusedError
+from graph.errors import LocksmithError, RefusedError
 from graph.repository import GraphRepository
 from responders.approvals import ApprovalPolicy, Electorate, Resolve
 from responders.ballot import Asked
@@ -32,6 +32,7 @@ from responders.incident import (
     Plan,
     StepProgress,
     StepState,
+    taken_back,
 )
 from responders.limits import Mode
 from responders.opening import NOT_BEGUN, Opened
@@ -39,9 +40,8 @@ from responders.places import Places
 from responders.planner import Planner
 from responders.records import IncidentRecords
 from responders.reporting import opening_of
-from responders.run_rows import DONE
 from responders.severity import DEFAULT_RULES, SeverityRule
-from responders.standing import Standing
+from responders.standing import Standing, require_reason, step_of
 from responders.triage import Triage
 
 _log = structlog.get_logger()
@@ -128,6 +128,7 @@ class IncidentDesk:
             RefusedError: the plan cannot change now. BadInputError: no such order.
         """
         case = self.case(incident_id)
+        anew = anew or taken_back(case)
         if case.plan is not None and not (order or anew) and case.state not in NOT_BEGUN:
             return case.plan
         return self._drafting.redraft(case, order=order, person=person)
@@ -202,19 +203,28 @@ class IncidentDesk:
                 do_now="Deny the approval instead, if one is asked for.",
             )
 
-    def retry(self, incident_id: str, person: Person, step_id: str = "") -> None:
-        """Go on with a stopped run at `step_id` (default: the first that is not done)."""
+    def retry(
+        self, incident_id: str, person: Person, step_id: str = "", although: str = ""
+    ) -> None:
+        """
+        Go on with a stopped run at `step_id` (default: the first that is not done).
+
+        `although`: why it may be revoked while copies may still hold the old value.
+        """
         case = self.case(incident_id)
+        again = step_of(case, step_id)
+        if although:
+            self._standing.decider(case).permit(person, "waive the silence of the old value")
+            self._records.journal.waive_silence(incident_id, again.step.id, person, although)
         self._standing.carrier(case).permit(person, "retry a step")
-        again = _step(case, step_id)
         self._go_on(incident_id, f"Again: {again.step.title}.", person, step=again)
 
     def skip(self, incident_id: str, person: Person, step_id: str, reason: str) -> None:
         """Leave a step out and go on; the incident then needs a waiver to close."""
         case = self.case(incident_id)
         self._standing.decider(case).permit(person, "skip a step")
-        _require_reason(reason, "skip a step")
-        step = _step(case, step_id)
+        require_reason(reason, "skip a step")
+        step = step_of(case, step_id)
         sentence = f"Skipped by {_name(person)}: {reason}"
         self._go_on(incident_id, sentence, person, step=step, become=StepState.SKIPPED)
 
@@ -227,8 +237,8 @@ class IncidentDesk:
         """
         case = self.case(incident_id)
         self._standing.carrier(case, owners_too=True).permit(person, "confirm a step")
-        _require_reason(evidence, "confirm a step")
-        step = _step(case, step_id)
+        require_reason(evidence, "confirm a step")
+        step = step_of(case, step_id)
         if step.state is not StepState.UNKNOWN:
             raise RefusedError(
                 f"“{step.step.title}” is {step.state}: it waits for nobody's word.",
@@ -295,7 +305,7 @@ class IncidentDesk:
         """Close as a false alarm; raises RefusedError (nobody's right, no reason, a run)."""
         case = self.case(incident_id)
         self._standing.decider(case).permit(person, "call it a false alarm")
-        _require_reason(reason, "call it a false alarm")
+        require_reason(reason, "call it a false alarm")
         require_review(case)
         sentence = f"False alarm, says {_name(person)}: {reason}"
         self._end(case, person, sentence, state=IncidentState.FALSE_ALARM)
@@ -371,29 +381,6 @@ class IncidentDesk:
                 do_now="Stop the run first, if there is one.",
             )
         self._engine.call_off(case.id)
-
-
-def _step(case: Case, step_id: str) -> StepProgress:
-    undone = [each for each in case.progress if each.state not in DONE]
-    if not step_id and undone:
-        return undone[0]
-    for each in case.progress:
-        if each.step.id == step_id:
-            return each
-    known = ", ".join(each.step.id for each in case.progress)
-    raise NotFoundError(
-        f"The plan of {case.id} has no step “{step_id}” to go on with.",
-        do_now=f"Its steps are: {known}." if known else "Make a plan first.",
-    )
-
-
-def _require_reason(reason: str, doing: str) -> None:
-    if not reason.strip():
-        raise RefusedError(
-            f"To {doing} a reason is needed.",
-            means="Nothing was changed.",
-            do_now="Say why in a sentence; it is kept with the incident.",
-        )
 
 
 def _name(person: Person) -> str:

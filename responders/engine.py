@@ -30,6 +30,7 @@ from responders.limits import EngineSettings
 from responders.records import IncidentRecords
 from responders.run_rows import Run
 from responders.runner import StepRunner, Tools, sentence_of
+from responders.silence import require_silence
 from responders.step import AnyStep
 from responders.switchboard import Switchboard
 from responders.way_back import in_order
@@ -91,6 +92,7 @@ class RunEngine:
             executor=self._executor,
             leaving=self._leaving,
             passing=passing,
+            may=lambda run, step: require_silence(records.case(run.incident_id), step),
         )
         self._housekeeper = threading.Thread(
             target=self._keep_house, name="locksmith-housekeeping", daemon=True

@@ -344,3 +344,8 @@ class Case:
     emergency: Emergency | None = None  # the newest break-glass run
     lead: Lead | None = None  # None: nobody leads it yet
     identity_facts: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+
+
+def taken_back(case: Case) -> bool:
+    """Whether the run went back: this plan cannot go on, only a new one can."""
+    return any(each.state is StepState.UNDONE for each in case.progress)

@@ -28,6 +28,7 @@ from responders.run_rows import (
     set_clocks,
     steps_of,
 )
+from responders.silence import WAIVED
 from responders.step import Receipt, Verdict, VerdictKind
 from responders.tables import IncidentRow, PlanRow, StepRunRow
 from responders.undoing import WayBackBook, stop_or_turn
@@ -196,6 +197,13 @@ class Journal:
             incident.state, incident.stopped_because = IncidentState.STOPPED, because
             transaction.log(incident_id, kind, because, actor=actor)
             return True
+
+    def waive_silence(self, incident_id: str, step_id: str, person: Person, reason: str) -> None:
+        """Note that this person has the old value revoked while somebody may still need it."""
+        with self.ledger.transaction() as transaction:
+            transaction.incident(incident_id)
+            said = f"{person.name or person.identity} has it revoked all the same: {reason}"
+            transaction.log(incident_id, WAIVED, said, actor=person, facts={"step": step_id})
 
     def begin_again(self, run: Run) -> None:
         """Give a running plan its next number, because its workflow is of an older version."""

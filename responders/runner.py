@@ -49,7 +49,11 @@ class Tools:
 
 
 class StepRunner:
-    """Runs steps in the name of one executor. `passing` is told each point that it passes."""
+    """
+    Runs steps in the name of one executor. `passing` is told each point that it passes.
+
+    `may` raises RefusedError where a step has to wait, whatever was approved.
+    """
 
     def __init__(
         self,
@@ -60,7 +64,9 @@ class StepRunner:
         executor: str,
         leaving: threading.Event,
         passing: Callable[[str], None],
+        may: Callable[[Run, PlannedStep], None],
     ) -> None:
+        self._may = may
         self._journal = journal
         self._tools = tools
         self._settings = settings
@@ -137,6 +143,7 @@ class StepRunner:
             self._settings.require(step.targets)
         receipt = ticket.receipt
         if receipt is None:
+            self._may(run, step)
             context = self._context(run, step, ticket.receipts, self._settings.apply_seconds)
             self._passing(f"{step.id}:apply")
             receipt = self._apply(member, settings, context)

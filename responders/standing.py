@@ -4,7 +4,7 @@ Who stands where in one incident: who may decide, who may help along. Reads the 
 The rules are `approvals.py`'s; here they meet the case: its owners, reporter and authors.
 """
 
-from graph.errors import LocksmithError
+from graph.errors import LocksmithError, NotFoundError, RefusedError
 from responders.approvals import (
     OWNERS,
     ApprovalPolicy,
@@ -14,7 +14,8 @@ from responders.approvals import (
     electorate,
     fold,
 )
-from responders.incident import Case, Person
+from responders.incident import Case, Person, StepProgress
+from responders.run_rows import DONE
 
 
 class Standing:
@@ -79,3 +80,26 @@ class Standing:
 def _involved(case: Case, requester: Person | None) -> Involved:
     authors = tuple(each.author for each in case.sightings if each.author)
     return Involved(requester, (case.reporter,), authors)
+
+
+def step_of(case: Case, step_id: str) -> StepProgress:
+    undone = [each for each in case.progress if each.state not in DONE]
+    if not step_id and undone:
+        return undone[0]
+    for each in case.progress:
+        if each.step.id == step_id:
+            return each
+    known = ", ".join(each.step.id for each in case.progress)
+    raise NotFoundError(
+        f"The plan of {case.id} has no step “{step_id}” to go on with.",
+        do_now=f"Its steps are: {known}." if known else "Make a plan first.",
+    )
+
+
+def require_reason(reason: str, doing: str) -> None:
+    if not reason.strip():
+        raise RefusedError(
+            f"To {doing} a reason is needed.",
+            means="Nothing was changed.",
+            do_now="Say why in a sentence; it is kept with the incident.",
+        )

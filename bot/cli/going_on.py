@@ -23,13 +23,17 @@ def retry_command(
     context: typer.Context,
     incident: IncidentArgument,
     step: StepArgument = "",
+    although: Annotated[
+        str,
+        typer.Option("--although", help="Why it may be revoked while the silence gate holds it."),
+    ] = "",
     person: AsPerson = "",
 ) -> None:
     """Go on with a stopped run at a step, and follow it to its end. For approvers."""
     who = acting(person)
     with response(context, launch=True) as parts:
         incident_id = parts.desk.find_id(incident)
-        parts.desk.retry(incident_id, who, step)
+        parts.desk.retry(incident_id, who, step, in_words(parts, although) if although else "")
         follow(parts, incident_id)
 
 

@@ -14,7 +14,7 @@ import typer
 
 from bot.cli.output import say
 from bot.wiring import ResponseParts
-from responders.incident import Case, IncidentState, StepProgress, StepState
+from responders.incident import Case, IncidentState, StepProgress, StepState, taken_back
 
 _LOOK_SECONDS = 0.3  # between two looks at the rows
 _SETTLED = frozenset({StepState.CONFIRMED, StepState.SKIPPED, StepState.UNDONE})
@@ -62,6 +62,8 @@ def ways_on(case: Case) -> str:
     """Name the commands that go on with a run that stands still."""
     if case.state != IncidentState.STOPPED:
         return ""
+    if taken_back(case):
+        return f" Then: locksmith plan {case.id}"
     return f" Then: locksmith retry {case.id} (or: confirm, skip, undo; each has --help)."
 
 

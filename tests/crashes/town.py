@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bot.sandbox.cluster import EmbeddedCluster
 from bot.sandbox.issuer import Paygate
+from bot.sandbox.loopback import Answer, Request
 from bot.sandbox.openbao import OpenBaoServer
 from bot.sandbox.rollouts import Rollouts
 from bot.sandbox.sync_operator import SyncOperator
@@ -31,6 +32,23 @@ class Town:
     postgres: str
     issuers: tuple[tuple[str, str], ...]  # address and admin token, one for each worker
     kubeconfig: str
+
+
+class KeyedPaygate(Paygate):
+    """Paygate for a run that is cut off anywhere: one Idempotency-Key is answered in one way."""
+
+    def __init__(self) -> None:
+        self._answered: dict[str, Answer] = {}
+        super().__init__()
+
+    def _answer(self, request: Request) -> Answer:
+        key = request.headers.get("idempotency-key", "")
+        if key and key in self._answered:
+            return self._answered[key]
+        answer = super()._answer(request)
+        if key:
+            self._answered[key] = answer
+        return answer
 
 
 @contextmanager
@@ -69,7 +87,7 @@ def _serve(folder: Path, workers: int, tell: int, stay: int) -> None:
         if not why_no_postgres():
             socket = stack.enter_context(running_postgres())
             ask_for_passwords(socket)
-        issuers = [stack.enter_context(Paygate()) for _ in range(workers)]
+        issuers = [stack.enter_context(KeyedPaygate()) for _ in range(workers)]
         cluster = stack.enter_context(EmbeddedCluster(folder))
         stack.enter_context(Rollouts(cluster))
         stack.enter_context(SyncOperator(cluster.kubeconfig))

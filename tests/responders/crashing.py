@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from responders.incident import IncidentState
+from responders.step import VerdictKind
 from tests.responders.room import ANA, REPORTER, START, Room, observation, report
 
 _SECONDS = 40
@@ -50,8 +51,10 @@ def _first(folder: Path, point: str, passed: Path | None = None) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         if at == "closed":
             ended.set()
+        if at == "undone":
+            threading.Timer(1, ended.set).start()  # what follows it is one commit
 
-    room = Room(folder, now=_now, passing=passing)
+    room = Room(folder, now=_now, passing=passing, script=_script(folder))
     room.graph.merge(observation(), now=START)
     room.engine.launch()
     opened = room.desk.report(report())
@@ -61,7 +64,7 @@ def _first(folder: Path, point: str, passed: Path | None = None) -> None:
 
 
 def _second(folder: Path, result: Path, point: str) -> None:
-    room = Room(folder, now=_now)
+    room = Room(folder, now=_now, script=_script(folder))
     room.engine.launch()
     _wait(room)
     (case,) = room.desk.cases()
@@ -78,6 +81,12 @@ def _second(folder: Path, result: Path, point: str) -> None:
         out.write(json.dumps(found) + "\n")
 
 
+def _script(folder: Path) -> dict[str, list[Exception | VerdictKind]]:
+    """A run that goes back: its second wave is always refuted."""
+    back = (folder.parent / "back").exists()
+    return {"verify restart 2": [VerdictKind.REFUTED] * 9} if back else {}
+
+
 def _wait(room: Room) -> None:
     end = time.monotonic() + _SECONDS
     while time.monotonic() < end:
@@ -87,11 +96,15 @@ def _wait(room: Room) -> None:
         time.sleep(0.05)
 
 
-def main(folder: Path, every: int) -> None:
+def main(folder: Path, every: int, back: str = "") -> None:
     result, passed = folder / "result.jsonl", folder / "points.txt"
+    if back:
+        (folder / "back").touch()
     (folder / "whole").mkdir()
     _fork(lambda: _first(folder / "whole", "", passed))
     points = list(dict.fromkeys(passed.read_text().split("\n")[:-1]))
+    if back:  # forwards is the other sweep's business
+        points = points[points.index("restart:2:verdict") :]
     points = [at for number, at in enumerate(points) if number % every == 0 or at in _ALWAYS]
     workers = [_fork_off(folder, result, points, worker) for worker in range(_WORKERS)]
     if any(os.waitpid(worker, 0)[1] for worker in workers):
@@ -113,4 +126,4 @@ def _fork_off(folder: Path, result: Path, points: list[str], worker: int) -> int
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])

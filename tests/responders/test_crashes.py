@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,10 +23,7 @@ EFFECTS = [
 
 @pytest.mark.timeout(300)
 def test_a_run_killed_at_any_point_resumes_and_repeats_nothing(tmp_path: Path) -> None:
-    driver = [sys.executable, "-m", "tests.responders.crashing", str(tmp_path), "7"]
-    played = subprocess.run(driver, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert played.returncode == 0, played.stdout[-3000:] + played.stderr[-3000:]
-    found = [json.loads(line) for line in (tmp_path / "result.jsonl").read_text().splitlines()]
+    found = _played(tmp_path, "7")
     points = (tmp_path / "points.txt").read_text().split()
     assert len(points) >= 6 * len(EFFECTS) + 3
     assert {each["point"] for each in found} <= set(points)
@@ -39,3 +37,23 @@ def test_a_run_killed_at_any_point_resumes_and_repeats_nothing(tmp_path: Path) -
     again = {each["point"]: each["again"] for each in found}
     assert again["rotate:receipt"] == 1
     assert again["rotate:intent"] == 0
+
+
+@pytest.mark.timeout(300)
+def test_a_run_killed_on_its_way_back_goes_back_all_the_way(tmp_path: Path) -> None:
+    found = _played(tmp_path, "4", "back")
+    points = (tmp_path / "points.txt").read_text().split()
+    assert {"rotate:undo-receipt", "rotate:undo-verdict", "undone"} <= set(points)
+    assert sum(":undo" in each["point"] for each in found) >= 5
+    for each in found:
+        assert each["effects"] == [], each
+        assert each["state"] == "stopped", each
+        assert each["steps"] == ["undone"] * 5 + ["waiting"] * 2, each
+        assert each["audit"] == "intact", each
+
+
+def _played(folder: Path, *how: str) -> list[dict[str, Any]]:
+    driver = [sys.executable, "-m", "tests.responders.crashing", str(folder), *how]
+    played = subprocess.run(driver, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert played.returncode == 0, played.stdout[-3000:] + played.stderr[-3000:]
+    return [json.loads(line) for line in (folder / "result.jsonl").read_text().splitlines()]

@@ -50,7 +50,14 @@ from bot.slack.views.steps import (
 from bot.slack.views.text import code, counted, duration, joined, said, when
 from responders.escalation import acknowledged
 from responders.evidence import unreviewed
-from responders.incident import OPEN_STATES, Case, IncidentState, StepProgress, StepState
+from responders.incident import (
+    OPEN_STATES,
+    Case,
+    IncidentState,
+    StepProgress,
+    StepState,
+    taken_back,
+)
 
 REASONS = 3
 PLACES = 2
@@ -369,6 +376,9 @@ def _order_button(case: Case, order: str) -> Block:
 
 
 def _stopped_buttons(case: Case) -> list[Block]:
+    if taken_back(case) and case.plan:
+        orders = [forecast.order for forecast in case.plan.forecasts]
+        return [_order_button(case, order) for order in orders]
     step = broken_step(case)
     if step is None:  # a person stopped it: nothing is broken
         offered = [button("Go on", "step_retry", f"{case.id}:", style="primary")]

@@ -11,6 +11,7 @@ from bot.cli.running import await_decision, follow
 from bot.wiring import ResponseParts
 from responders.incident import IncidentState
 from responders.step import VerdictKind
+from responders.way_back import Rollback
 from tests.responders.conftest import make_room, running
 from tests.responders.room import ANA, REPORTER, Room, report
 
@@ -55,7 +56,7 @@ def test_each_change_of_a_run_is_one_event(
 def test_a_run_that_stops_ends_with_1_and_says_how_to_go_on(
     running: Running, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    room = running(script={"verify restart 1": [VerdictKind.REFUTED]})
+    room = running(script={"verify restart 1": [VerdictKind.REFUTED]}, rollback=Rollback.ASK)
     incident_id = approved(room)
     with pytest.raises(typer.Exit) as ended:
         follow(parts(room), incident_id)
@@ -63,3 +64,18 @@ def test_a_run_that_stops_ends_with_1_and_says_how_to_go_on(
     said = capsys.readouterr().out
     assert "3/7 refuted" in said
     assert f"locksmith retry {incident_id}" in said
+
+
+def test_a_run_that_went_back_says_that_a_new_plan_is_needed(
+    running: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    room = running(script={"verify restart 1": [VerdictKind.REFUTED]})
+    incident_id = approved(room)
+    with pytest.raises(typer.Exit):
+        follow(parts(room), incident_id)
+    said = capsys.readouterr().out
+    assert "Taken back and seen to be back" in said
+    assert f"locksmith plan {incident_id}" in said
+    before = room.desk.case(incident_id).plan
+    assert room.desk.plan(incident_id) == before  # the same facts, to be approved once more
+    assert room.desk.case(incident_id).state == "planned"

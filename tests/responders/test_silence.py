@@ -1,0 +1,80 @@
+"""Replay of a known disaster: the new key went to staging, production still reads the old one."""
+
+from collections.abc import Callable
+
+import pytest
+
+from graph.errors import RefusedError
+from graph.model import Edge, EdgeKind, Node, NodeKind, Observation
+from graph.refs import Ref
+from responders.incident import Case, IncidentState, StepState
+from tests.responders.room import ANA, REPORTER, SECRET, START, Room, report, workload
+
+PROD = Ref("k8s://prod/shop/Secret/gateway")
+SHOP = "k8s://prod/shop/Deployment/shop"
+SETTLED = (IncidentState.STOPPED, IncidentState.VERIFIED)
+
+
+def by_hand() -> Observation:
+    """A copy of the same value that no sync makes: somebody pasted it once."""
+    node, uses = workload("shop", "Deployment", "shop", replicas=3)
+    copied = Edge(SECRET, PROD, EdgeKind.COPIES, {"from_key": "token", "key": "token"})
+    secret = Node(PROD, NodeKind.SECRET, {"keys": ("token",)})
+    return Observation("hand", (secret, node), (copied, uses(PROD, "env", "restart")))
+
+
+@pytest.fixture
+def held(running: Callable[..., Room], until: Callable[..., Case]) -> tuple[Room, Case]:
+    room = running()
+    room.graph.merge(by_hand(), now=START)
+    opened = room.desk.report(report())
+    request = room.desk.ask_approval(opened.incident_id, REPORTER)
+    room.desk.vote(request.id, ANA, approve=True)
+    return room, until(room, opened.incident_id, *SETTLED)
+
+
+def test_the_gate_holds_and_says_who_still_uses_the_old_key(
+    held: tuple[Room, Case], until: Callable[..., Case]
+) -> None:
+    room, case = held
+    assert case.state is IncidentState.STOPPED
+    assert "revoke" not in room.effect_lines()
+    assert {each.step.id: each.state for each in case.progress}["revoke"] is StepState.FAILED
+    assert f"{PROD}#token may hold it: no step has seen the new value in it" in case.next_action
+    assert f"read by {SHOP}" in case.next_action
+    assert "gateway#token" in case.next_action
+    held_back = case.next_action.partition("An approver")[0]
+    assert "payments/Secret" not in held_back  # that copy was seen to be new
+    # Looked at again it still holds; nothing is taken back, because everybody else is well.
+    room.desk.retry(case.id, ANA)
+    assert "revoke" not in room.effect_lines()
+    assert "rotate" in room.effect_lines()
+    until(room, case.id, IncidentState.STOPPED)
+
+
+def test_a_named_person_waives_it_with_a_reason(
+    held: tuple[Room, Case], until: Callable[..., Case]
+) -> None:
+    room, case = held
+    with pytest.raises(RefusedError, match="may not waive"):
+        room.desk.retry(case.id, REPORTER, although="I am in a hurry")
+    room.desk.retry(case.id, ANA, although="shop is switched off since May")
+    done = until(room, case.id, IncidentState.VERIFIED)
+    assert room.effect_lines().count("revoke") == 1
+    (waived,) = [each for each in done.timeline if each.kind == "silence_waived"]
+    assert waived.actor == "Ana"
+    assert "switched off since May" in waived.sentence
+    # The exit gate is another matter: nobody has seen that copy replaced.
+    assert any(str(PROD) in missing for missing in room.desk.gate(case.id).missing)
+
+
+def test_contain_first_is_not_held(
+    running: Callable[..., Room], until: Callable[..., Case]
+) -> None:
+    room = running()
+    room.graph.merge(by_hand(), now=START)
+    opened = room.desk.report(report())
+    room.desk.plan(opened.incident_id, "revoke-first")
+    request = room.desk.ask_approval(opened.incident_id, REPORTER)
+    room.desk.vote(request.id, ANA, approve=True)
+    assert until(room, opened.incident_id, *SETTLED).state is IncidentState.VERIFIED
