@@ -7,7 +7,8 @@ they are, never what they say), service accounts, workloads, Ingress and Gateway
 Secrets are in `syncs.py`, roles and bindings in `rbac.py`.
 """
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 
 from graph import refs
 from graph.fields import (
@@ -41,6 +42,7 @@ from graph.owners import owner_said
 from graph.refs import Ref
 
 TOKEN_TYPE = "kubernetes.io/service-account-token"  # noqa: S105 - a type, not a value
+_PLAYBOOK = re.compile(r"locksmith/(playbook(?:_[a-z_]+)?)")
 _GATEWAY_GROUP = "gateway.networking.k8s.io"
 
 
@@ -193,13 +195,20 @@ class Inventory:
 
 
 def secret_attributes(obj: Object) -> dict[str, AttributeValue]:
-    """Say what a Secret is: its keys, type and whether it can change; never a value."""
+    """Say what a Secret is: its keys, type, whether it can change, its playbook; never a value."""
     keys: set[object] = {*mapping(obj, "data"), *mapping(obj, "stringData")}
     return {
+        **_for_playbooks(pairs(obj, "metadata", "annotations")),
         "keys": tuple(sorted(key for key in keys if isinstance(key, str))),
         "type": text(obj, "type") or "Opaque",
         "immutable": flag(obj, "immutable"),
     }
+
+
+def _for_playbooks(annotations: Mapping[str, str]) -> dict[str, AttributeValue]:
+    """Read what a Secret says for its playbook: locksmith/playbook=NAME, locksmith/playbook_x=…."""
+    found = {name: _PLAYBOOK.fullmatch(name) for name in annotations}
+    return {match[1]: annotations[name] for name, match in found.items() if match}
 
 
 def ingress_references(obj: Object) -> Iterator[tuple[str, Reference]]:

@@ -96,10 +96,21 @@ def test_acting_is_patch_in_one_namespace() -> None:
         ("external-secrets.io", "externalsecrets"),
     }  # fmt: skip
     for item in objects():
-        if item["kind"] == "ClusterRole":
+        if item["kind"] == "ClusterRole" and item["metadata"]["name"] != "locksmith-reviews":
             assert not any(CHANGES & set(rule["verbs"]) for rule in item["rules"])
         if item["metadata"]["name"] in {"locksmith-act", "locksmith-fingerprint"}:
             assert item["kind"] in {"Role", "RoleBinding"}
+
+
+def test_replacing_is_in_one_namespace_and_a_review_only_asks() -> None:
+    assert pairs("locksmith-replace", "delete") == {("", "secrets")}
+    assert not pairs("locksmith-replace", "list") & {("", "secrets")}
+    (reviews,) = rules("locksmith-reviews")
+    assert (reviews["resources"], reviews["verbs"]) == (["tokenreviews"], ["create"])
+    kinds = {i["kind"] for i in objects() if i["metadata"]["name"] == "locksmith-replace"}
+    assert kinds == {"Role", "RoleBinding"}
+    said = (ROOT / "docs" / "permissions.md").read_text()
+    assert "| replace, per namespace | get, create, patch, delete |" in said
 
 
 def test_fingerprint_mode_reads_and_nothing_else() -> None:

@@ -56,7 +56,19 @@ METADATA: dict[str, dict[str, object]] = {
         "playbook_try_url": "https://api.tickets.example/v1/me",
         "playbook_admin": "vault://main/kv/ops/tickets#admin",
     },
+    "image-pull-secret": {
+        "playbook_target": "k8s://prod/shop/Secret/registry",
+        "playbook_registry": "registry.example.com",
+    },
     "vault-transit-key": {"playbook_key": "vault://main/transit/keys/payments"},
+}
+# Asked for by name too, and in need of nothing more.
+NAMED = {
+    "kubernetes-account-token",
+    "kubernetes-generated",
+    "kubernetes-immutable",
+    "kubernetes-tls",
+    "vault-entity",
 }
 ENGINES = {
     "vault_database_static": "vault://main/database/static-creds/shop",
@@ -151,7 +163,7 @@ def test_each_kind_of_credential_finds_its_playbook(credential: Credential, name
 
 def test_a_playbook_that_asks_by_name_is_never_taken_by_itself() -> None:
     named = {playbook.name for playbook in PLAYBOOKS.values() if playbook.matches.named}
-    assert named == {*METADATA, "vault-entity"}
+    assert named == {*METADATA, *NAMED}
     for store in ("vault_kv", "vault_token", "kubernetes", "unknown"):
         chosen = choose(PLAYBOOKS.values(), Credential("generic", store))  # type: ignore[arg-type]
         assert chosen.name not in named

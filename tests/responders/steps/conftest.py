@@ -2,12 +2,14 @@
 
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 import hvac
 import pytest
 
 from bot.sandbox.openbao import OpenBaoServer
 from tests.responders.steps.databases import Orders, Vault, ask_for_passwords
+from tests.responders.steps.homes import Home
 from tests.responders.steps.parts import LISTING, POLICY, Store
 from tests.servers.postgres import postgres_server
 
@@ -28,6 +30,16 @@ def store(openbao: OpenBaoServer) -> Iterator[Store]:
     for connections in made.opened:
         connections.close()
     root.adapter.close()
+
+
+@pytest.fixture
+def home(real_cluster: Path, store: Store) -> Iterator[Home]:
+    made = Home(real_cluster, store)
+    yield made
+    made.objects.delete(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": made.namespace}}
+    )
+    made.objects.close()
 
 
 @pytest.fixture(scope="session")

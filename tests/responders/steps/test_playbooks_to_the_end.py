@@ -5,8 +5,6 @@ No workload consumes these secrets, so the plans hold no copies and no restarts;
 done on the real servers, in every order; each verdict has to be "confirmed" but those of persons.
 """
 
-from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,19 +12,12 @@ import pytest
 from graph.collector import CollectContext
 from graph.collectors.vault import VaultCollector
 from graph.connections import Connections, VaultSettings
-from graph.model import Attributes, Match, Node, NodeKind
-from graph.queries.blast_radius import blast_radius
+from graph.model import Attributes, Node, NodeKind
 from graph.refs import Ref
 from graph.snapshot import Snapshot
-from responders.planner import Planner
-from responders.playbook import load_playbooks
-from responders.reporting import facts_of
-from responders.step import Receipt, VerdictKind
-from tests.responders.steps.databases import STEPS, Orders, Vault
-from tests.responders.steps.parts import FINGERPRINTER, context
-
-MEMBERS: Any = {name: member() for name, member in STEPS.items()}
-PLAYBOOKS = load_playbooks()
+from tests.responders.steps.databases import Orders, Vault
+from tests.responders.steps.parts import FINGERPRINTER
+from tests.responders.steps.to_the_end import PLAYBOOKS, carry_out, drafted
 
 
 def collected(vault: Vault) -> Snapshot:
@@ -43,52 +34,6 @@ def collected(vault: Vault) -> Snapshot:
     connections.close()
     nodes = [node for one in seen for node in one.nodes]
     return Snapshot.of(nodes, [edge for one in seen for edge in one.edges])
-
-
-def drafted(
-    snapshot: Snapshot,
-    secret: str,
-    field: str,
-    order: str,
-    *,
-    detector: str = "generic",
-    **identity: str,
-) -> Any:
-    ref = Ref(secret)
-    node = snapshot.node(ref) if secret else None
-    version = node.attributes.get("version") if node else None
-    match = (Match(ref, field, version, current=True, form="as_is"),) if version else ()
-    case = SimpleNamespace(
-        id="inc-1",
-        credential="credential:5a5a",
-        matches=match,
-        identity_facts=identity,
-        sightings=(),
-    )
-    underlying = SimpleNamespace(detector=detector, named_ref=secret)
-    radius = blast_radius(snapshot, [(ref, field)] if secret else [])
-    facts = facts_of(case, underlying, snapshot, radius)  # type: ignore[arg-type]
-    return Planner(PLAYBOOKS, MEMBERS).draft(facts, radius, order=order)
-
-
-def carry_out(
-    plan: Any, connections: Connections, person: Callable[[str], None] = lambda _: None
-) -> list[str]:
-    """Do the steps one after the other; `person` does those that wait for one. Returns these."""
-    receipts: dict[str, Receipt] = {}
-    waiting = []
-    for planned in plan.steps:
-        member = MEMBERS[planned.use]
-        settings = member.Settings.model_validate(dict(planned.settings))
-        given = context(connections, f"inc-1:plan:{planned.id}", receipts=dict(receipts))
-        receipts[planned.id] = member.apply(settings, given)
-        verdict = member.verify(settings, receipts[planned.id], given)
-        if planned.use == "manual.confirm":
-            waiting.append(planned.id)
-            person(planned.id)
-        else:
-            assert verdict.kind is VerdictKind.CONFIRMED, f"{planned.id}: {verdict}"
-    return waiting
 
 
 def describe(vault: Vault, path: str, **metadata: str) -> None:
