@@ -4,6 +4,7 @@ import pytest
 
 from bot.sandbox.workspace.messages import View
 from responders.incident import Person
+from tests.benchmarks.bench_ack import measure
 from tests.scenarios.scene import Scene, says
 
 
@@ -117,3 +118,8 @@ def test_a_mention_is_answered_to_the_one_who_asked(
         lambda m: not m.ephemeral_to and "Shared by ben" in m.all_text and expected in m.all_text,
         timeout=20,
     )
+
+
+def test_clicks_at_once_are_all_acknowledged(scene: Scene, incident: str) -> None:
+    timings = measure(scene, clicks=8, rounds=1)
+    assert (len(timings.taken), timings.lost) == (8, 0)
