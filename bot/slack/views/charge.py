@@ -17,6 +17,7 @@ from bot.slack.views.blocks import (
 from bot.slack.views.forms import REASON
 from bot.slack.views.names import SEVERITY_ICON, who
 from bot.slack.views.text import code, said, when
+from responders.escalation import acknowledged
 from responders.incident import OPEN_STATES, Case, Lead, Severity
 
 NEW_LEAD, LEVEL = "lead", "level"
@@ -33,6 +34,19 @@ def charge_buttons(case: Case, *, acknowledged: bool) -> list[Block | None]:
         button("Assign" if case.lead is None else "Hand over", "assign_open", case.id),
         button("Severity", "severity_open", case.id),
     ]
+
+
+def in_charge(case: Case) -> list[tuple[str, str]]:
+    """Say who leads it and who took it on; nothing of one that ended without a lead."""
+    taken = acknowledged(case)
+    on_it = f"\n{said(taken.actor, 60)} is on it, {when(taken.at)}" if taken else ""
+    if case.lead is not None:
+        words = f"👤 {who(case.lead.person)}, since {when(case.lead.at)}"
+        own = taken is not None and taken.actor == case.lead.person.name
+        return [("Lead", words + ("" if own else on_it))]
+    if case.state not in OPEN_STATES:
+        return []
+    return [("Lead", f"nobody yet: *Assign*{on_it}")]
 
 
 def assign_form(case: Case, slack_user: str) -> Block:

@@ -29,7 +29,7 @@ from bot.slack.views.blocks import (
     message,
     section,
 )
-from bot.slack.views.charge import charge_buttons
+from bot.slack.views.charge import charge_buttons, in_charge
 from bot.slack.views.names import (
     ORDER_WORDS,
     RECOMMENDED_ORDER,
@@ -82,7 +82,7 @@ def incident_card(case: Case) -> Message:
                 ("Why this severity", _reasons(case)),
                 ("Owners", _owners(case)),
                 ("Clocks", clocks_text(case)),
-                *_in_charge(case),
+                *in_charge(case),
                 *_exposed(case),
             ]
         ),
@@ -244,19 +244,6 @@ def _reasons(case: Case) -> str:
     if len(case.severity_reasons) > REASONS:
         shown.append(f"… and {len(case.severity_reasons) - REASONS} more")
     return "\n".join(shown) or "no rule applied"
-
-
-def _in_charge(case: Case) -> list[tuple[str, str]]:
-    """Say who leads it and who took it on; nothing of one that ended without a lead."""
-    taken = acknowledged(case)
-    on_it = f"\n{said(taken.actor, 60)} is on it, {when(taken.at)}" if taken else ""
-    if case.lead is not None:
-        words = f"👤 {who(case.lead.person)}, since {when(case.lead.at)}"
-        own = taken is not None and taken.actor == case.lead.person.name
-        return [("Lead", words + ("" if own else on_it))]
-    if case.state not in OPEN_STATES:
-        return []
-    return [("Lead", f"nobody yet: *Assign*{on_it}")]
 
 
 def _exposed(case: Case) -> list[tuple[str, str]]:
