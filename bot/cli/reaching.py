@@ -1,5 +1,6 @@
 """Who can reach a secret, and what a credential reaches in turn: `readers` and `reach`."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ from bot.cli.ask import AsJson, RefArgument, gap_rows
 from bot.cli.output import print_gaps, print_json, print_table, say
 from bot.wiring import graph_parts
 from graph.errors import BadInputError
+from graph.queries.all_cuts import AllCuts, all_cuts
 from graph.queries.blast_radius import to_json
 from graph.queries.cuts import Cuts, cuts
 from graph.queries.reach import BREADTH, DEPTH, reach
@@ -22,7 +24,9 @@ _SHOWN = 8  # subjects of one cut
 @app.command("readers")
 def readers_command(
     context: typer.Context,
-    ref: Annotated[str, typer.Argument(help="A secret; leave it out with --subject.")] = "",
+    ref: Annotated[
+        str, typer.Argument(help="A secret; leave it out with --subject, or with --cuts for all.")
+    ] = "",
     subject: Annotated[
         str, typer.Option("--subject", help="Turn it around: every secret this subject can obtain.")
     ] = "",
@@ -33,20 +37,24 @@ def readers_command(
     as_json: AsJson = False,
 ) -> None:
     """Show who could obtain a secret, directly or not, with the rule that grants it."""
-    if bool(ref) == bool(subject) or (cut and subject):
+    if (bool(ref) == bool(subject) and not cut) or (cut and subject):
         raise BadInputError("Give either a secret or --subject.", do_now="See readers --help.")
     snapshot = graph_parts(configuration(context)).repository.snapshot()
-    target = resolve(snapshot, subject or ref)
-    answer: Readable | Readers | Cuts
-    if cut:
-        answer = cuts(snapshot, target)
+    answer: Readable | Readers | Cuts | AllCuts
+    if not ref and not subject:
+        answer = all_cuts(snapshot)
+    elif cut:
+        answer = cuts(snapshot, resolve(snapshot, ref))
     else:
+        target = resolve(snapshot, subject or ref)
         answer = readable_by(snapshot, target) if subject else readers(snapshot, target)
     if as_json:
         print_json(to_json(answer))
         return
     if isinstance(answer, Cuts):
         _print_cuts(answer)
+    elif isinstance(answer, AllCuts):
+        _print_all_cuts(answer)
     else:
         _print_ways(answer)
     print_gaps(gap_rows(answer.gaps))
@@ -113,8 +121,26 @@ def _print_cuts(answer: Cuts) -> None:
             (
                 str(cut.rule),
                 str(len(cut.readers)),
-                ", ".join(cut.readers[:_SHOWN]) + (" …" if len(cut.readers) > _SHOWN else ""),
+                _some(cut.readers),
             )
             for cut in answer.cuts
         ),
     )
+
+
+def _print_all_cuts(answer: AllCuts) -> None:
+    if not answer.cuts:
+        say("No single rule, if removed, would cut a reader of any secret.")
+        return
+    print_table(
+        f"{answer.ways} ways of a reader to one of {answer.secrets} secrets by some rule",
+        ("without this rule", "ways are cut", "to secrets", "who"),
+        (
+            (str(cut.rule), str(cut.ways), str(cut.secrets), _some(cut.readers))
+            for cut in answer.cuts
+        ),
+    )
+
+
+def _some(readers: Sequence[str]) -> str:
+    return ", ".join(readers[:_SHOWN]) + (" …" if len(readers) > _SHOWN else "")

@@ -9,11 +9,11 @@ Workloads are not counted: what they mount is their work, and no rule's.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from graph.model import EdgeKind, Gap, NodeKind
-from graph.queries.copies import by_secret, spread
+from graph.queries.copies import Reached, by_secret, spread
 from graph.queries.identities import lending, takers
 from graph.queries.rules import granted, is_a, lent_by, path_of
 from graph.refs import Ref, split_key
@@ -57,7 +57,12 @@ class _Ways:
 
 def cuts(snapshot: Snapshot, ref: Ref, *, shown: int = SHOWN) -> Cuts:
     """Answer for `ref` and all its copies: a rule cuts who is left with no way to any of them."""
-    ways = _ways(snapshot, ref)
+    return cuts_of(snapshot, ref, spread(snapshot, [split_key(ref)]), shown=shown)
+
+
+def cuts_of(snapshot: Snapshot, ref: Ref, places: Iterable[Reached], *, shown: int) -> Cuts:
+    """Answer for these `places`, which are called `ref`."""
+    ways = _ways(snapshot, ref, places)
     tree = _walk(ways, ref, without="")
     subjects = {who for who in tree if _counts(snapshot, who)}
     through: dict[str, int] = defaultdict(int)
@@ -82,7 +87,7 @@ def cuts(snapshot: Snapshot, ref: Ref, *, shown: int = SHOWN) -> Cuts:
     return Cuts(ref, len(subjects), tuple(found[:shown]), gaps)
 
 
-def _ways(snapshot: Snapshot, ref: Ref) -> _Ways:
+def _ways(snapshot: Snapshot, ref: Ref, places: Iterable[Reached]) -> _Ways:
     ways = _Ways()
     queue: list[Ref] = []
     seen: set[str] = set()
@@ -92,7 +97,7 @@ def _ways(snapshot: Snapshot, ref: Ref) -> _Ways:
             seen.add(who)
             queue.append(who)
 
-    for place, _ in by_secret(spread(snapshot, [split_key(ref)])):
+    for place, _ in by_secret(places):
         for way in granted(snapshot, place.secret):
             ways.add(way.subject, ref, frozenset(way.path))
             reached(way.subject)

@@ -112,6 +112,16 @@ def test_the_rule_that_would_cut_the_most_readers_is_named(company: Run) -> None
     assert answer["cuts"][0]["rule"] in " ".join(shown.out.split())
 
 
+def test_the_rule_that_would_cut_the_most_of_the_whole_graph_is_named(company: Run) -> None:
+    answer = company("readers", "--cuts", "--json").json
+    assert set(answer) == {"secrets", "ways", "cuts", "gaps"}
+    numbers = [cut["ways"] for cut in answer["cuts"]]
+    assert numbers == sorted(numbers, reverse=True)
+    assert answer["ways"] >= numbers[0] > 0
+    shown = company("readers", "--cuts")
+    assert answer["cuts"][0]["rule"] in " ".join(shown.out.split())
+
+
 def test_reach_explains_how_far_a_subject_gets(company: Run) -> None:
     answer = company("reach", "ServiceAccount/backup", "--json").json
     assert set(answer) == {"start", "opens", "gaps"}

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from graph import refs
 from graph.model import Attributes, Edge, EdgeKind, Node, NodeKind
+from graph.queries.all_cuts import all_cuts
 from graph.queries.cuts import cuts
 from graph.queries.identities import implied_groups
 from graph.queries.reach import reach
@@ -229,6 +230,27 @@ def test_the_rule_that_cuts_most_is_named_first() -> None:
         "minter": (eve,),
     }
     assert [len(cut.readers) for cut in found.cuts] == [3, 3, 1, 1]
+
+
+def test_of_the_whole_graph_the_rule_that_cuts_most_ways_is_first_and_the_rest_is_counted() -> None:
+    snapshot = world(
+        role("wide", rule("get")),
+        bind("wide", user("ana")),
+        role("narrow", rule("get", names="db")),
+        bind("narrow", user("ana"), user("bob"), account("ci")),
+    )
+    found = all_cuts(snapshot)
+    each = [cuts(snapshot, node.ref) for node in snapshot.nodes(NodeKind.SECRET)]
+    assert found.ways == sum(one.readers for one in each)
+    for cut in found.cuts:
+        alone = [got.readers for one in each for got in one.cuts if got.rule == cut.rule]
+        assert (cut.ways, cut.secrets) == (sum(map(len, alone)), len(alone))
+        assert set(cut.readers) == {who for readers in alone for who in readers}
+    assert [cut.ways for cut in found.cuts] == sorted((c.ways for c in found.cuts), reverse=True)
+    assert found.cuts
+    few = all_cuts(snapshot, groups=1)
+    assert few.secrets < found.secrets
+    assert f"{found.secrets - few.secrets} secrets were left out" in few.gaps[-1].reason
 
 
 _places = st.sampled_from(["a", "b", "pay", ""])
