@@ -12,10 +12,10 @@ may waive it. Sessions and last uses are looked at by steps of their own (`postg
 from graph.errors import RefusedError
 from graph.refs import split_key
 from responders.evidence import evidence
+from responders.forecast import ROTATE_FIRST
 from responders.incident import Case, PlannedStep, StepState
 
 WAIVED = "silence_waived"
-_MOVED = frozenset({"rotate", "refresh", "reload"})
 _SHOWN = 5  # as many as fit a message
 
 
@@ -42,7 +42,7 @@ def require_silence(case: Case, step: PlannedStep) -> None:
 
 def still_loud(case: Case, step: PlannedStep) -> tuple[str, ...]:
     """Name the copies that hold a revocation back, each with who reads it."""
-    if step.phase != "revoke" or not _moved_before(case, step) or _waived(case):
+    if step.phase != "revoke" or not _rotates_first(case) or _waived(case):
         return ()
     copies = {str(copy.secret) for copy in case.blast_radius.copies}
     left_out = {
@@ -58,10 +58,9 @@ def still_loud(case: Case, step: PlannedStep) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _moved_before(case: Case, step: PlannedStep) -> bool:
-    ids = [each.step.id for each in case.progress]
-    before = case.progress[: ids.index(step.id)] if step.id in ids else ()
-    return any(each.step.phase in _MOVED for each in before)
+def _rotates_first(case: Case) -> bool:
+    """In the other order the outage is what was approved: `postgres-password` rotates to revoke."""
+    return case.plan is not None and case.plan.order == ROTATE_FIRST
 
 
 def _waived(case: Case) -> bool:
