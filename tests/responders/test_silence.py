@@ -1,6 +1,7 @@
 """Replay of a known disaster: the new key went to staging, production still reads the old one."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,7 @@ from graph.errors import RefusedError
 from graph.model import Edge, EdgeKind, Node, NodeKind, Observation
 from graph.refs import Ref
 from responders.incident import Case, IncidentState, StepState
+from responders.silence import still_loud
 from tests.responders.room import ANA, REPORTER, SECRET, START, Room, report, workload
 
 PROD = Ref("k8s://prod/shop/Secret/gateway")
@@ -43,6 +45,11 @@ def test_the_gate_holds_and_says_who_still_uses_the_old_key(
     assert f"{PROD}#token may hold it: no step has seen the new value in it" in case.next_action
     assert f"read by {SHOP}" in case.next_action
     assert "gateway#token" in case.next_action
+    assert case.plan is not None
+    (revoke,) = (step for step in case.plan.steps if step.id == "revoke")
+    assert still_loud(case, revoke)
+    contain = replace(case, plan=replace(case.plan, order="revoke-first"))
+    assert still_loud(contain, revoke) == ()  # that order is to cut them off: it was approved
     held_back = case.next_action.partition("An approver")[0]
     assert "payments/Secret" not in held_back  # that copy was seen to be new
     # Looked at again it still holds; nothing is taken back, because everybody else is well.
