@@ -18,7 +18,7 @@ from bot.wiring import ResponseParts, graph_parts, response_parts
 from graph.collect import collect
 from graph.identify import identify
 from responders.incident import Case, IncidentState, Person, StepState
-from tests.crashes.places import Place
+from tests.crashes.place import Place
 from tests.crashes.points import Points
 
 RITA = Person("rita@example.com", "Rita")

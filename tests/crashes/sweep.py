@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bot.logs import configure_logging
 from bot.wiring import graph_parts, response_parts
-from tests.crashes.places import Place
+from tests.crashes.place import Place
 from tests.crashes.playing import Played, config_of, play
 from tests.crashes.points import Points
 from tests.crashes.town import Town, running_town
