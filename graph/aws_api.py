@@ -275,6 +275,8 @@ class AwsApi:
         self, access_key_id: str, secret_access_key: str, *, session_token: str = ""
     ) -> "STSClient":
         """Return STS for somebody else's access key: to ask whether it is accepted."""
+        import boto3  # noqa: PLC0415 - as above
+
         other = boto3.Session(
             aws_access_key_id=access_key_id,
             aws_secret_access_key=secret_access_key,
