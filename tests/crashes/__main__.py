@@ -1,7 +1,7 @@
 """
 The whole crash sweep: `python -m tests.crashes [PLACE]...` kills at every point, prints the table.
 
-It takes its time: some two thousand runs. The suite runs a sample of it (`test_sample.py`).
+It takes its time: some eight hundred runs. The suite runs a sample of it (`test_sample.py`).
 """
 
 import argparse
