@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOCKSMITH := $(BIN)/locksmith
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-check test lint format types imports lock clean
+.PHONY: help install demo demo-check test test-slow lint format types imports lock clean
 
 help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +27,10 @@ demo-check: install ## Play the story headless and fail if any part fails
 	$(LOCKSMITH) demo --check
 
 test: install ## Run the tests (cluster tests too when KUBECONFIG names a cluster)
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
+
+test-slow: install ## Run the long tests: processes that are killed, loads, the fuzz, generated rights
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow
 
 lint: install ## Style
 	$(BIN)/ruff check .

@@ -22,6 +22,8 @@ from tests.servers.processes import (
     write_config,
 )
 
+pytestmark = pytest.mark.slow
+
 SECONDS_TO_END = 8.0
 
 

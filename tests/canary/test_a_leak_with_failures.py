@@ -30,6 +30,8 @@ from tests.servers.processes import (
 )
 from tests.servers.store_proxy import StoreProxy
 
+pytestmark = pytest.mark.slow
+
 # A step as a third party might write it: it fails with the value in its own words.
 CLUMSY = '''
 """Fails once, with everything it knows in the message."""

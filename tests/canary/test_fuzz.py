@@ -43,7 +43,7 @@ from tests.scenarios.scene import Scene, changed, eventually, running_scene
 from tests.servers.processes import locksmith, settings_of, write_config
 from tests.servers.store_proxy import StoreProxy
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 
 ROUNDS = int(os.environ.get("FUZZ_ROUNDS", "1"))
 OF_EACH_FORMAT = 3  # values of each kind in one scanner's report

@@ -12,6 +12,8 @@ import pytest
 from tests.crashes.places import PLACES
 from tests.crashes.sweep import sweep
 
+pytestmark = pytest.mark.slow
+
 # Nothing of it is changed but by persons, or its only change is its last point.
 NEVER_KILLED = {"Unknown"}
 

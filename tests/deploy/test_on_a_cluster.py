@@ -35,7 +35,7 @@ from tests.servers.processes import (
     write_config,
 )
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 FOLDER = ROOT / "deploy" / "kubernetes"
 NAMESPACE = "locksmith"

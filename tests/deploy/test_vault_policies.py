@@ -18,6 +18,8 @@ from bot.sandbox.world import STORE, World
 from graph.vault.policies import parse_policy
 from tests.servers.processes import ROOT, locksmith, settings_of, write_config
 
+pytestmark = pytest.mark.slow
+
 READ = ROOT / "deploy" / "vault" / "read.hcl"
 ACT = ROOT / "deploy" / "vault" / "act.hcl"
 DOCS = ROOT / "docs" / "permissions.md"

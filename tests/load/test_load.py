@@ -14,6 +14,8 @@ from tests.load.rotations import running_load
 from tests.responders.steps.databases import ask_for_passwords
 from tests.servers.postgres import postgres_server
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["postgres_server"]
 
 REPLICAS = ((1, 1), (1, 1), (1, 1))

@@ -15,6 +15,8 @@ from responders.ledger import Ledger
 from tests.responders.room import ANA, REPORTER, START, Room, observation, report
 from tests.servers.postgres import postgres_server, postgres_url
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["postgres_server", "postgres_url"]
 
 Until = Callable[..., Case]

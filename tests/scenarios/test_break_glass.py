@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from bot.sandbox.workspace.messages import Message
 from tests.scenarios.scene import changed, eventually, running_scene, says
+
+pytestmark = pytest.mark.slow
 
 REASON = "It is on a public page and the others sleep."
 

@@ -1,6 +1,10 @@
 """The bot is stopped and started again on its database: it goes on, with one card."""
 
+import pytest
+
 from tests.scenarios.scene import Scene, eventually
+
+pytestmark = pytest.mark.slow
 
 
 def test_in_the_middle_of_an_incident_and_of_its_run(fresh_scene: Scene) -> None:

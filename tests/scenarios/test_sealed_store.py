@@ -10,6 +10,8 @@ from bot.sandbox.world import manifests
 from tests.scenarios.scene import Scene, changed, incident_in, says
 from tests.servers.store_proxy import StoreProxy
 
+pytestmark = pytest.mark.slow
+
 SEALED = "it is sealed"
 
 

@@ -2,7 +2,11 @@
 
 from collections import Counter
 
+import pytest
+
 from tests.scenarios.scene import Scene, eventually, says
+
+pytestmark = pytest.mark.slow
 
 
 def test_amid_a_run_the_card_converges_and_no_message_stands_there_twice(

@@ -12,6 +12,8 @@ from graph.kubernetes.manifest_stream import objects_from
 from graph.kubernetes.manifest_text import Doubled, Unreadable, objects_in
 from graph.model import EdgeKind, Observation
 
+pytestmark = pytest.mark.slow
+
 POD = """apiVersion: v1
 kind: Pod
 metadata: {name: pod-%d, namespace: pay}

@@ -10,11 +10,15 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import pytest
+
 from graph.database import Database
 from graph.leases import Leases
 from graph.repository import GraphRepository
 from tests.graph.live.cluster_stub import ClusterStub
 from tests.graph.live.parts import consumers_of, deployment, eventually, kubeconfig
+
+pytestmark = pytest.mark.slow
 
 SECRET = "prod/shop/Secret/db"
 

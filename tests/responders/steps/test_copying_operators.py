@@ -29,9 +29,8 @@ from responders.steps.cert_manager import Renew, RenewSettings
 from responders.steps.secrets_store_csi import Confirm, ConfirmSettings
 from responders.steps.vault_static_secret import Refresh, RefreshSettings
 from tests.responders.steps.parts import Store, context
-from tests.responders.steps.test_kubernetes_sources import Home, encoded, home
+from tests.responders.steps.test_kubernetes_sources import Home, encoded
 
-__all__ = ["home"]
 pytestmark = pytest.mark.cluster
 KINDS = {
     "VaultStaticSecret": ("secrets.hashicorp.com", "v1beta1"),
