@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import event
 from sqlmodel import SQLModel
 
+from graph.database import writing
 from graph.errors import UnavailableError
 from responders.incident import Case, IncidentState
 from responders.ledger import Ledger
@@ -24,11 +25,11 @@ class Disk:
         self._engine = ledger.engine
         self._tables = list(SQLModel.metadata.tables)
         event.listen(ledger.engine, "begin", self._before)
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             connection.exec_driver_sql("CREATE TABLE ballast (weight BLOB)")
 
     def fill(self) -> None:
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             for table in self._tables:
                 connection.exec_driver_sql(
                     f'CREATE TRIGGER "heavy_{table}" BEFORE INSERT ON "{table}" '  # noqa: S608 - our own names
@@ -38,7 +39,7 @@ class Disk:
 
     def free(self) -> None:
         self.full = False
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             for table in self._tables:
                 connection.exec_driver_sql(f'DROP TRIGGER "heavy_{table}"')
 

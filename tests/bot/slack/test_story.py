@@ -39,7 +39,7 @@ def test_a_message_reported_by_shortcut_opens_one_incident_with_one_root_card(
     assert "vault://main/kv/payments/gateway#token" in card.all_text
     assert bot.token not in card.all_text
     rita = bot.workspace.as_user("rita")
-    rita.wait_for_message("general", lambda each: "Incident" in each.all_text and each.ephemeral_to)
+    rita.wait_for_message("general", lambda each: "INC-1" in each.all_text and each.ephemeral_to)
     asked = rita.wait_for_message("@locksmith", lambda each: "Delete it now" in each.all_text)
     assert "sighting_removed" in asked.buttons
     bot.wait_until_idle()
