@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 import yaml
 
+from graph import yaml_text
 from graph.fields import Object, entries, text
 
 CUT = re.compile(r"^---(?=[ \t\r]|$)", re.MULTILINE)
@@ -148,7 +149,7 @@ def _parsed(piece: str) -> tuple[object, list[int]]:
             return orjson.loads(piece), []
         except orjson.JSONDecodeError:
             pass  # YAML in flow style, or a template
-    loader = _Loader(piece)
+    loader = _Loader(yaml_text.shallow(piece))
     try:
         return loader.get_single_data(), loader.doubled
     finally:

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import yaml
 
-from graph import refs
+from graph import refs, yaml_text
 from graph.fields import Object, entries, mapping, name_of, pairs, text
 from graph.kubernetes.references import PickUp, PodTemplate, Reference, mounts_of
 from graph.kubernetes.remotes import cloud_ref
@@ -201,10 +201,10 @@ def _listed(written: str) -> Iterator[Object]:
     Raises:
         yaml.YAMLError: it is none.
     """
-    outer = yaml.load(written, Loader=yaml.CBaseLoader)  # noqa: S506 - all scalars stay text
+    outer = yaml_text.load_plain(written)
     found = outer.get("array") if isinstance(outer, dict) else outer
     for entry in found if isinstance(found, list) else ():
-        inner = yaml.load(entry, Loader=yaml.CBaseLoader) if isinstance(entry, str) else entry  # noqa: S506
+        inner = yaml_text.load_plain(entry) if isinstance(entry, str) else entry
         if isinstance(inner, dict):
             yield inner
 
