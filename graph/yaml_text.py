@@ -55,8 +55,7 @@ def shallow(text: str) -> str:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > DEEPEST:
-                problem = f"nested deeper than {DEEPEST} levels"
-                raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
+                raise yaml.YAMLError(f"nested deeper than {DEEPEST} levels")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
     return text
