@@ -55,7 +55,9 @@ def shallow(text: str) -> str:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > DEEPEST:
-                raise yaml.YAMLError(f"nested deeper than {DEEPEST} levels")
+                where: Any = event.start_mark  # one of C's, which the stubs do not know here
+                problem = f"nested deeper than {DEEPEST} levels"
+                raise yaml.MarkedYAMLError(None, None, problem, where)
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
     return text
