@@ -1,8 +1,8 @@
 """
 Who a Slack user is to us: a person by e-mail, and whether this user may act at all.
 
-Answers are cached: users five minutes, groups and channels sixty seconds at most. What cannot be
-resolved refuses (fails closed). Whether a person may approve *this* plan is the desk's decision.
+Answers are cached for sixty seconds at most; who decides something is asked for anew. What cannot
+be resolved refuses (fails closed). Whether a person may approve *this* plan is the desk's decision.
 """
 
 import threading
@@ -18,7 +18,8 @@ from graph.errors import AccessDeniedError, LocksmithError, NotFoundError, Refus
 from responders import approvals
 from responders.incident import Person
 
-USER_SECONDS = 300.0
+USER_SECONDS = 60.0
+EMAIL_SECONDS = 300.0  # whose address it is; decides nothing
 GROUP_SECONDS = 60.0
 CHANNEL_SECONDS = 60.0
 
@@ -93,7 +94,7 @@ class People:
     def __init__(self, client: WebClient, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._users: _Cache[str, Member] = _Cache(USER_SECONDS, clock)
-        self._emails: _Cache[str, str] = _Cache(USER_SECONDS, clock)
+        self._emails: _Cache[str, str] = _Cache(EMAIL_SECONDS, clock)
         self._groups: _Cache[str, frozenset[str]] = _Cache(GROUP_SECONDS, clock)
         self._handles: _Cache[str, Mapping[str, str]] = _Cache(GROUP_SECONDS, clock)
         self._channels: _Cache[str, ChannelFacts] = _Cache(CHANNEL_SECONDS, clock)
@@ -131,6 +132,18 @@ class People:
                 do_now="Ask a full member of this workspace to do it.",
             )
         return self.member(user).person
+
+    def may_decide(self, user: str) -> Person:
+        """
+        Say the same of somebody who is about to change something, from what Slack says now.
+
+        Between the click and the run the account may have been deactivated or made a guest.
+
+        Raises:
+            RefusedError: as `may_act`. LocksmithError: Slack did not say; then nothing is done.
+        """
+        self.forget_user(user)
+        return self.may_act(user)
 
     def barred(self, user: str) -> str:
         """Say what keeps a user from acting here; "" if nothing does."""

@@ -70,7 +70,7 @@ def deny(entry: Entry, room: Room) -> None:
 
 def _who(entry: Entry, room: Room) -> tuple[Asked, Person]:
     by = asked(entry.payload)
-    person = room.people.may_act(by.user)
+    person = room.people.may_decide(by.user)
     room.people.refuse_shared(by.channel)
     return by, person
 

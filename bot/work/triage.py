@@ -61,6 +61,6 @@ def _named(room: Room, user: str) -> Person:
 
 def _who(entry: Entry, room: Room) -> tuple[Asked, Person]:
     by = asked(entry.payload)
-    person = room.people.may_act(by.user)
+    person = room.people.may_decide(by.user)
     room.people.refuse_shared(by.channel)
     return by, person

@@ -59,11 +59,17 @@ def test_who_is_no_full_member_may_not_act(
         people.may_act(user)
 
 
-def test_somebody_deactivated_is_noticed_when_the_cache_lapses(
+def test_somebody_deactivated_is_noticed_at_a_decision_and_when_the_cache_lapses(
     workspace: Workspace, people: People, clock: Clock
 ) -> None:
     people.may_act("U0RITA")
     workspace.change_user("rita", deleted=True)
+    with pytest.raises(RefusedError):
+        people.may_decide("U0RITA")
+    workspace.change_user("rita", deleted=False)
+    people.may_decide("U0RITA")
+    workspace.change_user("rita", deleted=True)
+    assert USER_SECONDS <= 60
     clock.seconds = USER_SECONDS + 1
     with pytest.raises(RefusedError):
         people.may_act("U0RITA")

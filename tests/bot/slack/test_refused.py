@@ -78,13 +78,32 @@ def test_of_two_replicas_whose_sockets_are_refreshed_one_answers_each_question(
         other.stop()
 
 
-def test_who_is_deactivated_between_click_and_run_changes_nothing(bot: RunningBot) -> None:
+@pytest.mark.parametrize("change", [{"deleted": True}, {"is_restricted": True}])
+def test_whose_account_changes_between_click_and_run_changes_nothing(
+    bot: RunningBot, change: dict[str, bool]
+) -> None:
     bot.desk.put(make_case(state=IncidentState.RUNNING))
     eventually(lambda: bool(cards(bot)), SECONDS)
     card, incident = cards(bot)[0], make_case().id
+    sue = bot.workspace.as_user("sue")
+    assert sue.command("general", "/leak help"), "known as active from here on"
+    bot.wait_until_idle()
     bot.worker.stop()
-    assert bot.workspace.as_user("sue").click(card, "run_stop"), "the click is taken"
-    bot.workspace.change_user("sue", deleted=True)
+    assert sue.click(card, "run_stop"), "the click is taken"
+    bot.workspace.change_user("sue", **change)
     bot.worker.start()
     bot.wait_until_idle()
+    assert bot.desk.case(incident).state is IncidentState.RUNNING
+
+
+def test_while_slack_does_not_say_who_somebody_is_nothing_is_changed(bot: RunningBot) -> None:
+    bot.desk.put(make_case(state=IncidentState.RUNNING))
+    eventually(lambda: bool(cards(bot)), SECONDS)
+    card, incident = cards(bot)[0], make_case().id
+    sue = bot.workspace.as_user("sue")
+    assert sue.command("general", "/leak help")
+    bot.wait_until_idle()
+    bot.workspace.fail_next("users.info", error="missing_scope", times=1)
+    assert sue.click(card, "run_stop")
+    sue.wait_for_message("security", lambda m: "does not allow looking up a user" in m.all_text)
     assert bot.desk.case(incident).state is IncidentState.RUNNING
