@@ -27,15 +27,15 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import ColumnElement, Engine, LargeBinary, UniqueConstraint, func, or_
 from sqlmodel import Field, SQLModel, col, delete, select, update
 
+from bot.group_commit import GroupCommit
 from bot.rows import changed, insert_once, reading, writing
 
 log = structlog.get_logger()
 
-HELD, WAITING, LEASED, DONE, FAILED = "held", "waiting", "leased", "done", "failed"
+WAITING, LEASED, DONE, FAILED = "waiting", "leased", "done", "failed"
 LATER = "later"  # put for a moment to come: a reminder, a choice that lapses
-PENDING = (HELD, WAITING, LEASED)
+PENDING = (WAITING, LEASED)
 TAKEN_FROM = (*PENDING, LATER)
-HOLD_SECONDS = 2.0  # a listener that has not spoken by then died between commit and hand-over
 NONCE_BYTES = 12
 
 
@@ -53,7 +53,7 @@ class InboxRow(SQLModel, table=True):
     payload: bytes | None = Field(default=None, sa_type=LargeBinary)
     state: str = Field(index=True)
     received_at: float
-    due_at: float  # not taken before; for a lease or a hold: when it lapses
+    due_at: float  # not taken before; for a lease: when it lapses
     attempts: int = 0
     taken_by: str = ""
     done_at: float | None = None
@@ -106,6 +106,7 @@ class Inbox:
         self._clock = clock
         self._worker = worker
         self._arrived = threading.Condition()
+        self._commit = GroupCommit(self._insert)
 
     def put(
         self,
@@ -115,15 +116,16 @@ class Inbox:
         kind: str,
         name: str,
         urgent: bool = False,
-        held: bool = False,
+        resting_seconds: float = 0.0,
         after_seconds: float = 0.0,
     ) -> str:
         """
         Commit one payload and return its key; "" if it is there already (nothing was changed).
 
         `key` "" means that Slack gave none: then the payload's own keyed digest is the key.
-        `held` keeps it from the worker until `release`, or until HOLD_SECONDS have passed. With
-        `after_seconds` it falls due by then, whichever process runs at that time.
+        The worker takes it `resting_seconds` from now at the earliest. With `after_seconds` it is
+        nothing that waits to be worked: it falls due by then, whichever process runs at that time.
+        Those who put at the same time share one transaction.
         """
         content = orjson.dumps(payload)
         key = key or "digest:" + hmac.new(self._key, content, hashlib.sha256).hexdigest()
@@ -134,19 +136,16 @@ class Inbox:
             "name": name,
             "urgent": urgent,
             "payload": self._seal(key, content),
-            "state": HELD if held else LATER if after_seconds else WAITING,
+            "state": LATER if after_seconds else WAITING,
             "received_at": now,
-            "due_at": now + (HOLD_SECONDS if held else after_seconds),
+            "due_at": now + (after_seconds or resting_seconds),
             "attempts": 0,
             "taken_by": "",
         }
-        with writing(self._engine) as session:
-            made = insert_once(session, InboxRow, row, "key")
-        if not made:
+        if not self._commit(row):
             log.info("inbox.repeat_ignored", kind=kind, name=name)
             return ""
-        if not held:
-            self.wake()
+        self.wake()
         return key
 
     def require_writable(self) -> None:
@@ -155,13 +154,8 @@ class Inbox:
             nobody = update(InboxRow).where(col(InboxRow.id) == -1).values(attempts=0)
             session.execute(nobody)
 
-    def release(self, key: str, *, after_seconds: float = 0.0) -> None:
-        """Hand a held entry to the worker, which takes it `after_seconds` at the earliest."""
-        self._set(key, {"state": WAITING, "due_at": self._now() + after_seconds})
-        self.wake()
-
     def discard(self, key: str) -> None:
-        """Drop an entry that is held or due later; it stays known, its payload goes."""
+        """Drop an entry that is due later; it stays known, its payload goes."""
         self._set(key, {"state": DONE, "payload": None, "done_at": self._now()})
 
     def peek(self, key: str) -> Entry | None:
@@ -242,6 +236,10 @@ class Inbox:
             )
             return changed(gone)
 
+    def _insert(self, rows: Sequence[Mapping[str, Any]]) -> list[bool]:
+        with writing(self._engine) as session:
+            return [insert_once(session, InboxRow, row, "key") for row in rows]
+
     def _anything(self, due: tuple[ColumnElement[bool], ...]) -> bool:
         with reading(self._engine) as session:
             return session.exec(select(InboxRow.id).where(*due).limit(1)).first() is not None
@@ -281,7 +279,7 @@ class Inbox:
         with writing(self._engine) as session:
             session.execute(
                 update(InboxRow)
-                .where(col(InboxRow.key) == key, col(InboxRow.state).in_((HELD, LEASED, LATER)))
+                .where(col(InboxRow.key) == key, col(InboxRow.state).in_((LEASED, LATER)))
                 .values(**values)
             )
 

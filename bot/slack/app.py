@@ -1,19 +1,18 @@
 """
-The Bolt app over Socket Mode: commits each payload to the inbox, then lets a listener look at it.
+The Bolt app over Socket Mode: each payload goes to its listener, which commits it to the inbox.
 
-Bolt acknowledges an event before its listener runs, so only a middleware can keep one safe. If the
-commit fails it raises, Bolt answers 500, Socket Mode sends no acknowledgement, and Slack delivers
-again or tells the user. What is not ours, and what is here already, is answered right away: left
-to Bolt, it would be logged with its whole body.
+Bolt answers after the listener ran (`process_before_response`): what could not be committed is not
+acknowledged. What is not ours is answered right away: left to Bolt, it would be logged with its
+whole body.
 """
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, cast
 
 import structlog
-from slack_bolt import App, BoltContext, BoltResponse
+from slack_bolt import App, BoltResponse
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
@@ -22,7 +21,6 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bot.inbox import Inbox
 from bot.logs import quiet_libraries
-from bot.slack.hand_over import KEY
 from bot.slack.listeners import approve, ask, break_glass, home, report_leak, run, triage
 from bot.slack.payloads import new_entry
 from bot.slack_api import is_loopback, slack_errors
@@ -35,7 +33,6 @@ PING_SECONDS = 3
 SECONDS_TO_SETTLE = 3.0  # what Slack itself waits for an acknowledgement
 # What the SDK calls SocketModeRequestListener; that class declares `__call__` without its self.
 Listener = Callable[[BaseSocketModeClient, SocketModeRequest], None]
-DROPPED = ("token", "authorizations", "event_context")  # of the envelope; nothing of it is needed
 
 
 class SlackApp:
@@ -66,9 +63,10 @@ class SlackApp:
             client=bare,
             authorize=lambda: authorized,
             logger=logger,
+            process_before_response=True,
             request_verification_enabled=False,  # a Socket Mode connection is authenticated itself
         )
-        self._app.use(commit_first(inbox, scan_messages=scan_messages))
+        self._app.use(only_ours(scan_messages=scan_messages))
         self._app.error(_failed)
         for listeners in (report_leak, ask, approve, break_glass, run, triage, home):
             listeners.register(self._app, inbox)
@@ -130,27 +128,19 @@ class SlackApp:
         return take
 
 
-def commit_first(inbox: Inbox, *, scan_messages: bool) -> Callable[..., BoltResponse]:
+def only_ours(*, scan_messages: bool) -> Callable[..., BoltResponse]:
     """Make the middleware that stands before every listener."""
 
-    def commit(
+    def look(
         body: dict[str, Any],
-        context: BoltContext,
         next: Callable[[], BoltResponse],  # noqa: A002
     ) -> BoltResponse:
         entry = new_entry(body)
         if entry is None or (entry.name == "message" and not scan_messages):
             return BoltResponse(status=200, body="")
-        payload: Mapping[str, Any] = {key: body[key] for key in body if key not in DROPPED}
-        key = inbox.put(
-            entry.key, payload, kind=entry.kind, name=entry.name, urgent=entry.urgent, held=True
-        )
-        if not key:
-            return BoltResponse(status=200, body="")
-        context[KEY] = key
         return next()
 
-    return commit
+    return look
 
 
 def _failed(error: Exception) -> BoltResponse:

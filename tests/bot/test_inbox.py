@@ -42,8 +42,10 @@ def inbox(database: Database, clock: Clock) -> Inbox:
     return Inbox(database.engine, inbox_key("installation"), clock=clock)
 
 
-def put(inbox: Inbox, key: str = "trigger:1", *, held: bool = False, urgent: bool = True) -> str:
-    return inbox.put(key, PAYLOAD, kind="command", name="/leak", urgent=urgent, held=held)
+def put(inbox: Inbox, key: str = "trigger:1", *, resting: float = 0, urgent: bool = True) -> str:
+    return inbox.put(
+        key, PAYLOAD, kind="command", name="/leak", urgent=urgent, resting_seconds=resting
+    )
 
 
 def take(inbox: Inbox) -> Entry:
@@ -102,24 +104,23 @@ def test_two_workers_never_hold_one_entry_and_a_lapsed_lease_is_taken_over(
     assert inbox.waiting() == 0
 
 
-def test_a_held_entry_waits_for_its_listener_and_is_taken_without_it_in_the_end(
-    inbox: Inbox, clock: Clock
-) -> None:
-    put(inbox, held=True)
-    put(inbox, "trigger:2", held=True)
-    assert inbox.take() is None
-    inbox.release("trigger:2")
+def test_an_entry_that_rests_waits_for_its_moment(inbox: Inbox, clock: Clock) -> None:
+    put(inbox, resting=0.5)
+    put(inbox, "trigger:2")
+    assert inbox.waiting() == 2
     assert take(inbox).key == "trigger:2"
-    clock.pass_seconds(3)
+    assert inbox.take() is None
+    clock.pass_seconds(0.5)
     assert take(inbox).key == "trigger:1"
 
 
 def test_a_discarded_entry_is_never_taken(inbox: Inbox, clock: Clock) -> None:
-    put(inbox, held=True)
-    inbox.discard("trigger:1")
+    inbox.put("spill:1", PAYLOAD, kind="spill", name="remind", after_seconds=60)
+    assert inbox.waiting() == 0, "what is due later is nothing that waits"
+    inbox.discard("spill:1")
     clock.pass_seconds(100)
     assert inbox.take() is None
-    assert put(inbox) == ""
+    assert put(inbox, "spill:1") == ""
 
 
 def test_urgent_entries_come_first(inbox: Inbox) -> None:

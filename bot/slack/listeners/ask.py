@@ -1,6 +1,6 @@
 """Questions: the /leak command, App Home's search, the buttons under an answer, a blast radius."""
 
-from slack_bolt import Ack, App, BoltContext
+from slack_bolt import App
 
 from bot.inbox import Inbox
 from bot.slack.hand_over import hand_over
@@ -20,16 +20,7 @@ BUTTONS = (
 
 def register(app: App, inbox: Inbox) -> None:
     """Attach the listeners of this file."""
-
-    def on_question(ack: Ack, context: BoltContext) -> None:
-        hand_over(inbox, context)
-        ack()
-
-    def on_form(ack: Ack, context: BoltContext) -> None:
-        hand_over(inbox, context, redraws=True)
-        ack(response_action="update", view=busy_view("Sharing"))
-
-    app.command(COMMAND_NAME)(on_question)
+    app.command(COMMAND_NAME)(hand_over(inbox))
     for name in BUTTONS:
-        app.action(name)(on_question)
-    app.view("question_share_form")(on_form)
+        app.action(name)(hand_over(inbox))
+    app.view("question_share_form")(hand_over(inbox, view=busy_view("Sharing")))

@@ -1,6 +1,6 @@
 """Who is in charge and how bad it is: acknowledge, assign or hand over, raise or lower."""
 
-from slack_bolt import Ack, App, BoltContext
+from slack_bolt import App
 
 from bot.inbox import Inbox
 from bot.slack.hand_over import hand_over
@@ -12,16 +12,7 @@ FORMS = ("incident_assign", "severity_change")
 
 def register(app: App, inbox: Inbox) -> None:
     """Attach the listeners of this file."""
-
-    def on_button(ack: Ack, context: BoltContext) -> None:
-        hand_over(inbox, context)
-        ack()
-
-    def on_form(ack: Ack, context: BoltContext) -> None:
-        hand_over(inbox, context, redraws=True)
-        ack(response_action="update", view=busy_view("One moment"))
-
     for name in BUTTONS:
-        app.action(name)(on_button)
+        app.action(name)(hand_over(inbox))
     for name in FORMS:
-        app.view(name)(on_form)
+        app.view(name)(hand_over(inbox, view=busy_view("One moment")))
