@@ -24,7 +24,8 @@ log = structlog.get_logger()
 
 RETRY_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
 GIVE_UP_AFTER_ATTEMPTS = 200  # about three hours of an unreachable Slack
-UPDATES_PER_MINUTE = 40
+UPDATES_PER_MINUTE = 40  # in any minute, those at once included; Slack's own limit is 50
+UPDATES_AT_ONCE = 10
 LONGEST_SLEEP_SECONDS = 1.0  # another process may have added a row
 
 
@@ -57,7 +58,8 @@ class Courier:
     """
     One sending thread per process. `delivered` is called after each row that was settled.
 
-    `card_seconds` is the least time between two updates of one message.
+    `card_seconds` is the least time between two updates of one message. Of several processes that
+    share an outbox, one sends the updates: that whose `turn` it is.
     """
 
     def __init__(
@@ -68,13 +70,17 @@ class Courier:
         clock: Callable[[], datetime],
         delivered: Callable[[], None] = lambda: None,
         card_seconds: float = 1.0,
+        turn: Callable[[], bool] = lambda: True,
     ) -> None:
         self._outbox = outbox
         self._sender = sender
         self._clock = clock
         self._delivered = delivered
         self._card_seconds = card_seconds
-        self._updates = TokenBucket(burst=10, per_second=UPDATES_PER_MINUTE / 60)
+        self._turn = turn
+        self._updates = TokenBucket(
+            burst=UPDATES_AT_ONCE, per_second=(UPDATES_PER_MINUTE - UPDATES_AT_ONCE) / 60
+        )
         self._posts: dict[str, TokenBucket] = {}
         self._paused_until: dict[str, float] = {}  # by kind of call
         self._stopping = threading.Event()
@@ -126,7 +132,7 @@ class Courier:
         if paused > 0:
             return paused
         if row.kind == UPDATE:
-            return self._updates.wait(now)
+            return self._updates.wait(now) or (0.0 if self._turn() else LONGEST_SLEEP_SECONDS)
         if row.kind == POST:
             return self._post_budget(row.channel).wait(now)
         return 0.0

@@ -134,12 +134,12 @@ class Outbox:
             )
 
     def due(self, *, most: int = 100) -> list[OutboxRow]:
-        """Return rows whose time has come, the oldest first."""
+        """Return rows whose time has come; what waited longest is first, so that none starves."""
         with reading(self._engine) as session:
             rows = session.exec(
                 select(OutboxRow)
                 .where(col(OutboxRow.state).in_(UNSETTLED), col(OutboxRow.due_at) <= self._now())
-                .order_by(col(OutboxRow.id))
+                .order_by(col(OutboxRow.due_at), col(OutboxRow.id))
                 .limit(most)
             )
             return list(rows.all())

@@ -119,9 +119,15 @@ class Serving:
             audience=Audience(people, resolve, config.approvals),
             checkpoint=lambda: self.response.records.checkpoint().text(),
         )
+        leases = Leases(engine)
         courier = Courier(
-            outbox, SlackSender(client), clock=self.graph.now, delivered=publisher.look
+            outbox,
+            SlackSender(client),
+            clock=self.graph.now,
+            delivered=publisher.look,
+            turn=lambda: leases.hold("slack/updates"),
         )
+        stack.callback(leases.release, "slack/updates")
         intake: Intake = intake_of(self.graph)
         room = Room(
             desk=self.response.desk,
@@ -152,7 +158,7 @@ class Serving:
         self.live = LiveGraph(
             self.graph.repository,
             self.graph.collect_context,
-            leases=Leases(engine),
+            leases=leases,
             clock=self.graph.now,
             pace=Pace(interval=config.collect.interval_seconds),
         )
