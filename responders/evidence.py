@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from graph.model import PicksUp
 from graph.queries.consumers import Consumer
-from graph.refs import split_key, with_key
+from graph.refs import parse, split_key, with_key
 from responders.incident import Case, Person, StepProgress, StepState
 
 FOLLOWS = {
@@ -106,9 +106,16 @@ def leaked_is_stale(case: Case) -> bool:
     return found and "rotate" not in phases
 
 
+def in_short(progress: StepProgress) -> str:
+    """Say what a step saw without the list of the things that it looked at one by one."""
+    found = _texts(progress.evidence.get("each"))
+    begins = progress.sentence.find(found[0]) if len(found) > 1 else -1
+    return f"{progress.sentence[:begins].rstrip(' :;')}." if begins > 0 else progress.sentence
+
+
 def _step(progress: StepProgress) -> Proof:
     done = progress.state is StepState.CONFIRMED
-    said = progress.sentence or f"is {progress.state}"
+    said = in_short(progress) or f"is {progress.state}"
     return Proof(
         progress.step.title, done, said if done else f"step {progress.state}: {progress.sentence}"
     )
@@ -189,8 +196,15 @@ def _workloads_seen(confirmed: list[StepProgress]) -> dict[str, str]:
             refs = _texts(each.step.settings.get("workloads"))
         else:
             refs = []
-        found |= dict.fromkeys(refs, each.sentence)
+        said = _texts(each.evidence.get("each"))
+        found |= {ref: _own(ref, said) or each.sentence for ref in refs}
     return found
+
+
+def _own(ref: str, said: Iterable[str]) -> str:
+    """Pick what was said of one workload out of a list that names each by its short name."""
+    name = "/".join(parse(ref).path[1:]) + " "
+    return next((f"{words.removeprefix(name)}." for words in said if words.startswith(name)), "")
 
 
 def _written(settings: Mapping[str, object], name: str, key: str) -> list[str]:

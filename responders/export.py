@@ -52,7 +52,7 @@ def markdown(case: Case) -> str:
         "## Not seen",
         "",
         *(f"- {gap.scope}: {gap.reason}" for gap in case.blast_radius.gaps),
-        "- The access log since the exposure was not read: no access log is connected.",
+        "- Who did read it since: `locksmith access` says what the audit logs know.",
         "",
         "## Timeline",
         "",

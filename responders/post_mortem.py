@@ -13,9 +13,11 @@ from typing import Any
 
 import orjson
 
+from graph.model import Gap
+from graph.queries.access import Access
 from graph.queries.blast_radius import BlastRadius
 from responders import export
-from responders.evidence import evidence
+from responders.evidence import evidence, in_short
 from responders.findings import Finding
 from responders.frozen import Frozen
 from responders.incident import Case
@@ -36,6 +38,8 @@ class Record:
     follow_ups: tuple[Finding, ...] = ()
     links: Mapping[int, str] = field(default_factory=dict)
     remark: str = ""  # why something is missing
+    reads: tuple[Access, ...] = ()  # since the exposure
+    unread: tuple[Gap, ...] = ()  # what the audit logs do not say
 
 
 def as_json(record: Record) -> dict[str, Any]:
@@ -45,6 +49,8 @@ def as_json(record: Record) -> dict[str, Any]:
         entry["link"] = record.links.get(entry["sequence"], "")
     found["frozen"] = orjson.loads(orjson.dumps(record.frozen, option=orjson.OPT_UTC_Z))
     found["follow_ups"] = orjson.loads(orjson.dumps(record.follow_ups, option=orjson.OPT_UTC_Z))
+    found["reads"] = orjson.loads(orjson.dumps(record.reads, option=orjson.OPT_UTC_Z))
+    found["reads_gaps"] = orjson.loads(orjson.dumps(record.unread, option=orjson.OPT_UTC_Z))
     found["clock_seconds"] = _seconds(record.case)
     return found
 
@@ -58,6 +64,7 @@ def markdown(record: Record) -> str:
             *_summary(case),
             *_clocks(case),
             *_facts(record),
+            *_reads(record),
             *_called(case),
             *_decisions(case),
             *_proof(case),
@@ -109,10 +116,12 @@ def _facts(record: Record) -> list[str]:
         f"  - `{each.workload}` ({each.picks_up}{f', {each.owner}' if each.owner else ''})"
         for each in radius.consumers[:_SHOWN]
     ]
+    lines += _more(len(radius.consumers))
     readers = sorted(_readers(radius))
     lines += [
         f"- who could read it: {len(readers)}",
         *(f"  - `{each}`" for each in readers[:_SHOWN]),
+        *_more(len(readers)),
     ]
     lines += [f"- what it opened: {len(radius.opens)}"]
     lines += [
@@ -125,6 +134,27 @@ def _facts(record: Record) -> list[str]:
         lines += ["", f"Until {_moment(last.at)} ({last.why}):"]
         lines += _changed(first, last) or ["- nothing that counts had changed"]
     return [*lines, ""]
+
+
+def _more(count: int) -> list[str]:
+    return [f"  - and {count - _SHOWN} more: `--format json` has all"] if count > _SHOWN else []
+
+
+def _reads(record: Record) -> list[str]:
+    """Who did read it, other than who could; what nobody looked at is no "nobody"."""
+    lines = ["## Who did read it since the exposure", ""]
+    lines += [
+        f"- `{one.subject or one.who}`: {one.times} time{'' if one.times == 1 else 's'}, first "
+        f"{_moment(one.first)}, last {_moment(one.last)}"
+        + (f", from {', '.join(one.addresses)}" if one.addresses else "")
+        + ("" if one.sure else "; may have seen it in a list")
+        for one in record.reads[:_SHOWN]
+    ]
+    if len(record.reads) > _SHOWN:
+        lines.append(f"- and {len(record.reads) - _SHOWN} more: `--format json` has all")
+    if not record.reads:
+        lines.append("- no read is known" + (", and not all was seen:" if record.unread else ""))
+    return [*lines, *(f"- not seen: {gap.scope}: {gap.reason}" for gap in record.unread), ""]
 
 
 def _changed(first: Frozen, last: Frozen) -> list[str]:
@@ -183,12 +213,14 @@ def _timeline(record: Record) -> list[str]:
     if record.remark:
         lines += [record.remark, ""]
     lines += ["| # | time (UTC) | what | who | |", "|---|---|---|---|---|"]
+    # What was seen of each consumer stands under “Proof”, once.
+    shorter = {each.sentence: in_short(each) for each in record.case.progress}
     for each in record.case.timeline:
         link = record.links.get(each.sequence, "")
         number = f"[{each.sequence}]({link})" if link else str(each.sequence)
         lines.append(
             f"| {number} | {each.at:%Y-%m-%d %H:%M:%S} | {each.kind} | {_cell(each.actor)} "
-            f"| {_cell(each.sentence)} |"
+            f"| {_cell(shorter.get(each.sentence, each.sentence))} |"
         )
     return [*lines, ""]
 

@@ -12,11 +12,13 @@ from bot.cli.app import app
 from bot.cli.ask import AsJson
 from bot.cli.incidents import AsPerson, IncidentArgument, acting, in_words, incidents, response
 from bot.cli.output import print_json, print_table, say
+from bot.cli.reads import reads_of
 from bot.slack.links import links_of
 from bot.slack.message_rows import MessageRows
 from bot.slack_api import web_client
 from bot.wiring import ResponseParts
 from graph.errors import BadInputError
+from graph.ingest import log_gaps
 from graph.owners import owner_named
 from responders.findings import Finding, follow_ups, ownerless, still_open
 from responders.follow_ups import the_one
@@ -60,12 +62,16 @@ def record_of(parts: ResponseParts, incident_id: str) -> Record:
     url, remark = _workspace(parts) if rows else ("", "")
     found = [*follow_ups(case, parts.graph.config.default_owner)]
     found += [one for one in parts.records.follow_ups.added() if one.incident_id == case.id]
+    since = case.clocks.exposed or case.clocks.reported
+    graph = parts.graph
     return Record(
         case=case,
         frozen=parts.records.frozen(case.id),
         follow_ups=still_open(found, parts.records.follow_ups.closed()),
         links=links_of(case, rows, url),
         remark=remark,
+        reads=reads_of(graph, case.blast_radius.secrets, since),
+        unread=log_gaps(graph.reads, graph.connections, since=since),
     )
 
 

@@ -7,7 +7,9 @@ import pytest
 from graph.refs import with_key
 from responders.evidence import evidence, gate, vouched
 from responders.export import as_json, markdown
-from responders.incident import Case, IncidentState, StepProgress, StepState
+from responders.incident import Case, IncidentState, StepProgress, StepState, TimelineEntry
+from responders.post_mortem import Record
+from responders.post_mortem import markdown as post_mortem
 from tests.responders.room import ANA, COPY, IDLE, SECRET, Room, report
 
 BARE = "k8s://prod/payments/Pod/bare"
@@ -84,6 +86,26 @@ def test_a_word_of_a_person_stands_for_what_its_phase_proves(case: Case) -> None
     assert "old_value_refused" not in vouched(case, by_hand("revoke"), ANA, "did")
 
 
+def test_each_consumer_has_its_own_words_and_the_list_stands_once(case: Case) -> None:
+    workloads = all_consumers(case)
+    names = [ref.partition("//prod/")[2] for ref in workloads]
+    each = [f"{name} runs on {n} new pods" for n, name in enumerate(names)]
+    seen = f"All {len(each)} consumers are accounted for: {'; '.join(each)}."
+    done = confirmed(case)
+    looked = replace(
+        done.progress[-1], sentence=seen, evidence={"workloads": workloads, "each": each}
+    )
+    done = replace(done, progress=(*done.progress[:-1], looked))
+    found = evidence(done)
+    words = {proof.subject: proof.sentence for proof in found.consumers}
+    assert words[workloads[1]] == "runs on 1 new pods."
+    assert found.steps[-1].sentence == f"All {len(each)} consumers are accounted for."
+    told = TimelineEntry(9, case.opened_at, "verdict", "locksmith", seen)
+    text = post_mortem(Record(replace(done, timeline=(*done.timeline, told))))
+    assert text.count("runs on 1 new pods") == 1
+    assert text.count(f"All {len(each)} consumers are accounted for.") == 2, "step and timeline"
+
+
 def test_the_report_names_everything(case: Case) -> None:
     done = confirmed(case)
     text = markdown(done)
@@ -92,7 +114,7 @@ def test_the_report_names_everything(case: Case) -> None:
         "- [ ] k8s://prod/payments/Pod/bare",
         "- [x] the old value: saw revoke",
         "- reported: 2026-03-01 12:00:00 UTC",
-        "access log since the exposure was not read",
+        "Who did read it since: `locksmith access`",
         "| 1 | 2026-03-01",
     ):
         assert expected in text

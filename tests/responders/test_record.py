@@ -1,10 +1,13 @@
 """The record: facts as they were, follow-ups with owners, statistics."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from graph.errors import NotFoundError, RefusedError
+from graph.model import Gap
+from graph.queries.access import Access
 from responders.findings import follow_ups, ownerless, still_open
 from responders.follow_ups import the_one
 from responders.post_mortem import Record, as_json, markdown
@@ -53,6 +56,25 @@ def test_the_post_mortem_has_dates_links_decisions_and_what_is_left(room: Room) 
     assert kinds["idle_copy"].owner == "team:payments"
     assert str(IDLE) in kinds["idle_copy"].title
     assert f"({kinds['not_removed'].owner}, {kinds['not_removed'].id})" in text
+    read = Access(
+        who="ci",
+        subject="vault://main/auth/approle/role/ci",
+        secret=IDLE,
+        verbs=("read",),
+        addresses=("10.0.0.7",),
+        agents=(),
+        versions=(3,),
+        times=2,
+        first=START,
+        last=START + timedelta(minutes=5),
+        sure=True,
+    )
+    log = Gap("vault/main", "audit log of main", "it is not read")
+    seen = replace(found, reads=(read,), unread=(log,))
+    assert "- `vault://main/auth/approle/role/ci`: 2 times, first 2026-03-01" in markdown(seen)
+    assert as_json(seen)["reads"][0]["times"] == 2
+    assert "no read is known, and not all was seen:" in markdown(replace(seen, reads=()))
+    assert "- not seen: audit log of main: it is not read" in markdown(seen)
     plain = as_json(found)
     assert plain["timeline"][0]["link"].endswith("/p1")
     assert plain["frozen"][0]["blast_radius"]["consumers"]
