@@ -29,6 +29,7 @@ from graph.kubernetes.detours import (
     USERS_GROUP,
 )
 from graph.kubernetes.rbac import (
+    ACCOUNT_PREFIX,
     GROUP,
     Power,
     PowerKind,
@@ -42,7 +43,6 @@ from graph.kubernetes.two_rights import Grant, Holder, by_two_rights
 from graph.model import AttributeValue, EdgeKind, NodeKind
 from graph.refs import Ref
 
-_ACCOUNT = "system:serviceaccount:"
 _SHOWN = 5  # names in a gap; the rest is counted
 # Operators whose accounts read Secrets by design, by a part of the account's name.
 _OPERATORS = (
@@ -184,8 +184,8 @@ class Grants:
 
     def _named(self, kind: str, namespace: str, name: str) -> Ref:
         """Name a subject; a user who is spelled like an account is that account."""
-        if kind == USER and name.startswith(_ACCOUNT):
-            home, _, account = name.removeprefix(_ACCOUNT).partition(":")
+        if kind == USER and name.startswith(ACCOUNT_PREFIX):
+            home, _, account = name.removeprefix(ACCOUNT_PREFIX).partition(":")
             if home and account:
                 return refs.k8s(self._gathered.cluster, home, ACCOUNT, account)
         return refs.k8s(self._gathered.cluster, namespace, kind, name)

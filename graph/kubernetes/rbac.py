@@ -27,14 +27,13 @@ from graph.kubernetes.detours import (
     EPHEMERAL,
     IMPERSONATE,
     MINT_TOKEN,
-    STORE,
     USER,
-    USERS_GROUP,
     WRITES,
 )
 from graph.kubernetes.selectors import selects
 
 GROUP = "rbac.authorization.k8s.io"
+ACCOUNT_PREFIX = "system:serviceaccount:"
 READ_VERBS = ("get", "list", "watch", "patch", "deletecollection")
 
 # The name of a request is empty for these, so that resourceNames can only name "".
@@ -105,7 +104,6 @@ _PARTS = (
 )
 _MINTS = "Mints a token of the account."
 _ACTS = "Acts as it by impersonation."
-_MASTERS = "Can act as a member of system:masters, which is always allowed."
 
 
 def rules_of(role: Object) -> tuple[Rule, ...]:
@@ -224,7 +222,7 @@ def _matches(own: str, resource: str) -> bool:
 
 @lru_cache(maxsize=65536)  # most roles of a cluster are made of the same few rules
 def _powers_of(rule: Rule) -> tuple[Power, ...]:
-    return (*_reads(rule), *_detours(rule), *_becomes(rule), *_parts(rule))
+    return (*_reads(rule), *_detours(rule), *_mints(rule), *_impersonates(rule), *_parts(rule))
 
 
 def _reads(rule: Rule) -> Iterator[Power]:
@@ -262,32 +260,34 @@ def _detours(rule: Rule) -> Iterator[Power]:
             yield replace(made, kind=PowerKind.BECOMES, target=row.becomes, running=running)
 
 
-def _becomes(rule: Rule) -> Iterator[Power]:
+def _mints(rule: Rule) -> Iterator[Power]:
     if rule.covers("create", "", "serviceaccounts/token"):  # the name is the account's here
         verb = "create serviceaccounts/token"
         yield Power(PowerKind.BECOMES, verb, rule.names, _MINTS, ACCOUNT, way=MINT_TOKEN)
-    for resource, target in (
-        ("serviceaccounts", ACCOUNT),
-        ("users", USER),
-        ("groups", USERS_GROUP),
-    ):
-        if not rule.covers("impersonate", "", resource):
-            continue
-        verb = f"impersonate {resource}"
-        whole = Power(PowerKind.REACHES, verb, (), _MASTERS, cluster_only=True, way=IMPERSONATE)
-        if target == USERS_GROUP and (not rule.names or "system:masters" in rule.names):
-            yield whole
-            yield replace(whole, kind=PowerKind.BECOMES, target=ACCOUNT)
-            yield replace(whole, kind=PowerKind.BECOMES, target=STORE)
-        yield Power(
-            PowerKind.BECOMES,
-            verb,
-            rule.names,
-            _ACTS,
-            target,
-            cluster_only=target != ACCOUNT,
+
+
+def _impersonates(rule: Rule) -> Iterator[Power]:
+    """Yield whom the rule lets act as; a group only together with one of these."""
+    if rule.covers("impersonate", "", "serviceaccounts"):
+        verb = "impersonate serviceaccounts"
+        yield Power(PowerKind.BECOMES, verb, rule.names, _ACTS, ACCOUNT, way=IMPERSONATE)
+        yield Power(PowerKind.PART, "impersonate", target="one")
+    # Who is spelled like an account is asked for as one, not as a user.
+    users = tuple(name for name in rule.names if not name.startswith(ACCOUNT_PREFIX))
+    if rule.covers("impersonate", "", "users") and (users or not rule.names):
+        one = Power(PowerKind.PART, "impersonate", target="one", cluster_only=True)
+        yield one
+        yield replace(
+            one,
+            kind=PowerKind.BECOMES,
+            verb="impersonate users",
+            names=users,
+            note=_ACTS,
+            target=USER,
             way=IMPERSONATE,
         )
+    if rule.covers("impersonate", "", "groups"):
+        yield Power(PowerKind.PART, "impersonate", rule.names, target="groups", cluster_only=True)
 
 
 def _parts(rule: Rule) -> Iterator[Power]:

@@ -1,15 +1,26 @@
 """
-Rights that are harmless one by one and together give any right: bind, escalate, token Secrets.
+Rights that are harmless one by one, together not: bind, escalate, token Secrets, groups.
+
+To impersonate a group takes being somebody too: the API server refuses a group without a user.
 
 Who may create bindings without `bind`, or label roles without `escalate`, can only hand on what he
 holds himself: the API server compares (pkg/registry/rbac, escalation_check.go). That makes nobody a
 reader by himself, so it is no way here. Pure.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from graph.kubernetes.detours import ACCOUNT, AGGREGATE, BIND, ESCALATE, STORE, TOKEN_SECRET
+from graph.kubernetes.detours import (
+    ACCOUNT,
+    AGGREGATE,
+    BIND,
+    ESCALATE,
+    IMPERSONATE,
+    STORE,
+    TOKEN_SECRET,
+    USERS_GROUP,
+)
 from graph.kubernetes.rbac import Power, PowerKind
 from graph.refs import Ref
 
@@ -36,6 +47,8 @@ Rights = Callable[[str, str, str], tuple[Ref, tuple[Power, ...]]]  # of (kind, n
 _BINDS = "Can bind itself to a role that reads Secrets."
 _WRITES_RULES = "Can write any right into a role."
 _LABELS = "Can make a role that is gathered by its label into one that it holds."
+_MASTERS = "Can act as a member of system:masters, which is always allowed."
+_ACTS = "Acts as a member of it by impersonation."
 _FILLED = "A Secret of the type for account tokens is filled with a token."
 
 # first right, second right, both cluster-wide, kind, note
@@ -49,15 +62,13 @@ _PAIRS: tuple[tuple[tuple[str, str], tuple[str, str], bool, str, str], ...] = (
 )
 
 
+Parts = dict[tuple[str, str], list[Grant]]
+
+
 def by_two_rights(holder: Holder, rights: Rights) -> Iterator[Grant]:
     """Yield what a subject can give himself; `rights` finds the powers of a role by its name."""
-    parts: dict[tuple[str, str], list[Grant]] = {}
-    reads: list[Grant] = []
-    for grant in holder.grants:
-        if grant.power.kind is PowerKind.PART:
-            parts.setdefault((grant.power.verb, grant.power.target), []).append(grant)
-        elif grant.power.kind is PowerKind.READS:
-            reads.append(grant)
+    parts = _parts(holder.grants)
+    reads = [grant for grant in holder.grants if grant.power.kind is PowerKind.READS]
     for one, other, everywhere, kind, note in _PAIRS:
         for first, second in _together(parts.get(one, []), parts.get(other, [])):
             place = first.namespace or second.namespace
@@ -73,6 +84,27 @@ def by_two_rights(holder: Holder, rights: Rights) -> Iterator[Grant]:
             else:
                 yield from _anything(place, said, kind, note, path)
     yield from _token_secrets(parts.get(("create", "secrets"), []), reads)
+    yield from _memberships(parts)
+
+
+def _parts(grants: Iterable[Grant]) -> Parts:
+    parts: Parts = {}
+    for grant in grants:
+        if grant.power.kind is PowerKind.PART:
+            parts.setdefault((grant.power.verb, grant.power.target), []).append(grant)
+    return parts
+
+
+def _memberships(parts: Parts) -> Iterator[Grant]:
+    somebody = parts.get(("impersonate", "one"), [])[:1]
+    for first, second in _together(parts.get(("impersonate", "groups"), []), somebody):
+        names = first.power.names
+        path = tuple(dict.fromkeys((*first.path, *second.path)))
+        verb = "impersonate groups"
+        if not names or "system:masters" in names:
+            yield from _anything("", verb, IMPERSONATE, _MASTERS, path)
+        power = Power(PowerKind.BECOMES, verb, names, _ACTS, USERS_GROUP, way=IMPERSONATE)
+        yield Grant(power, "", path)
 
 
 def _token_secrets(makes: list[Grant], reads: list[Grant]) -> Iterator[Grant]:
@@ -109,10 +141,15 @@ def _bound(first: Grant, place: str, path: tuple[Ref, ...], rights: Rights) -> I
     for name in first.power.names:
         kind, home = ("ClusterRole", "") if of_cluster else ("Role", place)
         role, powers = rights(kind, home, name)
-        for power in powers:
-            if power.kind is not PowerKind.PART and not (power.cluster_only and place):
-                note = f"Can bind itself to {name}: {power.verb}."
-                yield Grant(replace(power, way=BIND, note=note), place, (*path, role))
+        given = [
+            Grant(power, place, (*path, role))
+            for power in powers
+            if not (power.cluster_only and place)
+        ]
+        for grant in (*given, *_memberships(_parts(given))):
+            if grant.power.kind is not PowerKind.PART:
+                note = f"Can bind itself to {name}: {grant.power.verb}."
+                yield replace(grant, power=replace(grant.power, way=BIND, note=note))
 
 
 def _anything(

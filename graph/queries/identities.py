@@ -33,7 +33,7 @@ MOUNTS = "mounts"
 HOLDS = "holds"  # a policy, a membership
 
 _STORES = frozenset({"SecretStore", "ClusterSecretStore"})
-_MEANS = {"User": ("User", "ServiceAccount"), "SecretStore": ("SecretStore", "ClusterSecretStore")}
+_MEANS = {"SecretStore": ("SecretStore", "ClusterSecretStore")}
 _SCOPES = frozenset({"Namespace", "Cluster"})
 
 
@@ -107,8 +107,8 @@ def lending(snapshot: Snapshot, whom: Ref) -> Iterator[tuple[Ref, str]]:
     if kind in {"ServiceAccount", "SecretStore"} and home is not None:
         yield home, kind
         yield cluster, kind
-    if kind in {"ServiceAccount", "User"}:
-        yield cluster, "User"
+    elif kind == "User":
+        yield cluster, kind
     elif kind == "Group":
         yield cluster, kind
         members = _scope_of(whom)

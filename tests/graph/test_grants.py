@@ -6,7 +6,8 @@ from graph.gathered import Gathered
 from graph.kubernetes.grants import Grants
 from graph.model import Attributes, EdgeKind, Observation
 
-RBAC = "rbac.authorization.k8s.io/v1"
+GROUP = "rbac.authorization.k8s.io"
+RBAC = f"{GROUP}/v1"
 CLUSTER = "k8s://c/-/Cluster/c"
 
 
@@ -166,12 +167,43 @@ def test_who_can_take_over_others_gets_an_edge_to_them_or_to_their_place() -> No
         ("-/User/bob", "pay/ServiceAccount/ci"),
         ("-/User/eve", "-/User/ops"),
         ("-/User/eve", "-/Group/ops"),
-        ("-/User/eve", "x/ServiceAccount/robot"),
         ("-/User/eve", "-/Group/system:serviceaccount:x:robot"),
     }
     ana = found["-/User/ana", "-/Namespace/pay"]
     assert (ana["target"], ana["kind"], ana["direct"]) == ("ServiceAccount", "mint-token", False)
     assert ana["path"] == ("k8s://c/pay/RoleBinding/to-any", "k8s://c/pay/Role/any")
+
+
+def test_a_group_is_impersonated_only_by_who_can_be_somebody_too() -> None:
+    groups = rule("impersonate", "groups")
+    alone = observed(
+        role("g", groups, namespace=""), bind("g", user("ana"), kind="ClusterRole", namespace="")
+    )
+    assert not readers(alone)
+    assert not opens(alone)
+    found = observed(
+        role("g", groups, namespace=""),
+        bind("g", user("ana"), user("bob"), kind="ClusterRole", namespace=""),
+        role("one", rule("impersonate", "serviceaccounts", names="ci")),
+        bind("one", user("ana")),
+    )
+    assert list(readers(found)) == [("-/User/ana", CLUSTER, "impersonate groups")]
+    masters = readers(found)["-/User/ana", CLUSTER, "impersonate groups"]
+    assert masters["kind"] == "impersonate"
+    assert "k8s://c/pay/RoleBinding/to-one" in masters["path"]
+    # To be given both by a role that may be bound is as good as to have both.
+    both = rule("impersonate", "groups users")
+    bound = observed(
+        role("both", both, namespace=""),
+        role(
+            "binds",
+            rule("bind", "clusterroles", names="both", group=GROUP),
+            rule("create", "clusterrolebindings", group=GROUP),
+            namespace="",
+        ),
+        bind("binds", user("ana"), kind="ClusterRole", namespace=""),
+    )
+    assert readers(bound)["-/User/ana", CLUSTER, "impersonate groups"]["kind"] == "bind"
 
 
 def test_bind_and_escalate_need_their_second_half() -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from graph.kubernetes.rbac import PowerKind, Rule, aggregated, powers, rules_of
 
+SPELLED = "system:serviceaccount:a:bot"
+
 
 def rule(verbs: str, groups: str = "", resources: str = "secrets", names: str = "") -> Rule:
     return Rule(
@@ -107,14 +109,14 @@ def test_who_makes_pods_or_tokens_or_impersonates_becomes_another() -> None:
     assert becomes["impersonate users"].cluster_only
 
 
-def test_impersonating_any_group_reaches_everything() -> None:
-    assert (PowerKind.REACHES, "impersonate groups", True) in {
-        (one.kind, one.verb, one.cluster_only)
-        for one in powers([rule("impersonate", resources="groups")])
-    }
-    assert PowerKind.REACHES not in {
-        kind for kind, _ in kinds(rule("impersonate", resources="groups", names="dev"))
-    }
+def test_impersonating_is_of_users_or_of_accounts_and_of_groups_only_with_one_of_these() -> None:
+    acts = rule("impersonate", resources="users serviceaccounts groups", names=SPELLED)
+    assert [
+        (one.verb, one.target, one.names)
+        for one in powers([acts])
+        if one.kind is not PowerKind.PART
+    ] == [("impersonate serviceaccounts", "ServiceAccount", (SPELLED,))]
+    assert {kind for kind, _ in kinds(rule("impersonate", resources="groups"))} == {PowerKind.PART}
 
 
 def test_view_rights_on_other_things_are_no_power() -> None:

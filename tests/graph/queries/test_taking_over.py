@@ -98,9 +98,10 @@ def test_identities_are_followed_to_the_end_also_in_a_circle() -> None:
 def test_impersonation_leads_to_users_accounts_and_named_groups() -> None:
     grants = (role("r", rule("get")), bind("r", {"kind": "Group", "name": "ops"}, user("bob")))
     for resource, names in (("groups", "ops"), ("users", "bob"), ("users", "")):
+        somebody = rule("impersonate", "users", names="nobody")
         found = of(
             world(
-                role("i", rule("impersonate", resource, names=names), namespace=""),
+                role("i", rule("impersonate", resource, names=names), somebody, namespace=""),
                 bind("i", user("ana"), kind="ClusterRole", namespace=""),
                 *grants,
             ),
@@ -275,6 +276,7 @@ _granted = st.sampled_from(
         rule("impersonate", "users"),
         rule("impersonate", "users", names="bob"),
         rule("impersonate", "groups", names="ops"),
+        rule("impersonate", "groups serviceaccounts", names="ops two"),
         rule("create", "pods"),
         rule("create", "secrets"),
     ]
