@@ -11,8 +11,8 @@ What an entry means is not known here.
 import hashlib
 import hmac
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from os import urandom
@@ -37,6 +37,7 @@ LATER = "later"  # put for a moment to come: a reminder, a choice that lapses
 PENDING = (WAITING, LEASED)
 TAKEN_FROM = (*PENDING, LATER)
 NONCE_BYTES = 12
+GIVE_WAY_SECONDS = 0.25  # how long a worker lets what is just arriving go first
 
 
 class InboxRow(SQLModel, table=True):
@@ -106,6 +107,8 @@ class Inbox:
         self._clock = clock
         self._worker = worker
         self._arrived = threading.Condition()
+        self._receiving = 0
+        self._all_received = threading.Condition()
         self._commit = GroupCommit(self._insert)
 
     def put(
@@ -148,6 +151,28 @@ class Inbox:
         self.wake()
         return key
 
+    @contextmanager
+    def receiving(self) -> Iterator[None]:
+        """
+        While something is being received: people wait for it, so workers begin nothing new.
+
+        They share this process's one interpreter: fifty clicks that compete with the work of the
+        first of them would be acknowledged late.
+        """
+        with self._all_received:
+            self._receiving += 1
+        try:
+            yield
+        finally:
+            with self._all_received:
+                self._receiving -= 1
+                self._all_received.notify_all()
+
+    def wait_until_received(self, timeout_seconds: float) -> bool:
+        """Wait until nothing is being received; False if the time was over before."""
+        with self._all_received:
+            return self._all_received.wait_for(lambda: self._receiving == 0, timeout_seconds)
+
     def require_writable(self) -> None:
         """Take the write lock and let it go; raises UnavailableError."""
         with writing(self._engine) as session:
@@ -166,7 +191,12 @@ class Inbox:
         return None if row is None or row.payload is None else self._entry(row)
 
     def take(self, *, lease_seconds: float = 60) -> Entry | None:
-        """Take the next entry that is due, urgent ones first; None if there is none."""
+        """
+        Take the next entry that is due, urgent ones first; None if there is none.
+
+        What is just being received goes first, for GIVE_WAY_SECONDS at most.
+        """
+        self.wait_until_received(GIVE_WAY_SECONDS)
         now = self._now()
         table = InboxRow
         due = (

@@ -73,12 +73,11 @@ class SlackApp:
         self._handler = SocketModeHandler(
             self._app, app_token, logger=logger, ping_interval=PING_SECONDS
         )
-        self._in_hand = 0  # requests taken and not yet acknowledged
-        self._settled = threading.Condition()
-        self._leaving = False
+        self._inbox = inbox
+        self._leaving = threading.Event()
         listeners_of_the_sdk = self._handler.client.socket_mode_request_listeners
         listeners_of_the_sdk[:] = [
-            self._counted(cast("Listener", listener)) for listener in listeners_of_the_sdk
+            self._received(cast("Listener", listener)) for listener in listeners_of_the_sdk
         ]
         if is_loopback(client.base_url):
             self._handler.client.proxy = None
@@ -100,9 +99,8 @@ class SlackApp:
 
     def stop(self) -> None:
         """Acknowledge what is in hand, then close the connection and the SDK's threads."""
-        with self._settled:
-            self._leaving = True
-            self._settled.wait_for(lambda: self._in_hand == 0, timeout=SECONDS_TO_SETTLE)
+        self._leaving.set()
+        self._inbox.wait_until_received(SECONDS_TO_SETTLE)
         try:
             self._handler.client.close()
         except AttributeError:
@@ -110,20 +108,13 @@ class SlackApp:
             # second call finds none and stops the threads.
             self._handler.client.close()
 
-    def _counted(self, listener: Listener) -> Listener:
-        """Count what is in hand; while leaving nothing is taken, so Slack repeats it."""
+    def _received(self, listener: Listener) -> Listener:
+        """Say so while a request is in hand; while leaving none is taken, so Slack repeats it."""
 
         def take(client: BaseSocketModeClient, request: SocketModeRequest) -> None:
-            with self._settled:
-                if self._leaving:
-                    return
-                self._in_hand += 1
-            try:
-                listener(client, request)
-            finally:
-                with self._settled:
-                    self._in_hand -= 1
-                    self._settled.notify_all()
+            with self._inbox.receiving():
+                if not self._leaving.is_set():
+                    listener(client, request)
 
         return take
 

@@ -1,21 +1,34 @@
 """
 How soon a click is acknowledged: `python -m tests.benchmarks.bench_ack [CLICKS] [ROUNDS]`.
 
-All clicks of a round are sent at once, over real Socket Mode, against the local workspace: from the
-moment the person presses to the acknowledgement on the wire, the commit to the inbox included. The
-workspace and the people share the bot's process here, so that a bot of its own is quicker.
+The bot is a process of its own, `locksmith serve`, as people start it. All clicks of a round are
+sent at once, over real Socket Mode, by the local workspace: from the moment the person presses to
+the acknowledgement on the wire, the commit to the inbox included. The workspace and the people are
+one Python process too, and their part is in the time.
 """
 
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.scenarios.scene import Scene, running_scene
+from bot.config import database_url, load
+from bot.inbox import Inbox
+from bot.sandbox.company import workspace_shape
+from bot.sandbox.page_receiver import PageReceiver
+from bot.sandbox.workspace.messages import Message
+from bot.sandbox.workspace.server import Workspace
+from bot.sandbox.world import running_world
+from graph.database import Database
+from tests.scenarios.scene import eventually
+from tests.servers.processes import ServeProcess, settings_of, write_config
 
-CLICKS, ROUNDS = 50, 5
+CLICKS, ROUNDS = 50, 10
+BUTTON = "blast_radius_show"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,33 +43,53 @@ class Timings:
         return ranked[min(len(ranked) - 1, int(share * len(ranked)))]
 
 
-def measure(scene: Scene, *, clicks: int, rounds: int) -> Timings:
-    """Open an incident and press the button of its card, `clicks` at once."""
-    incident = scene.report(scene.world.leaked_token)
-    scene.card_now(incident, lambda m: "blast_radius_show" in m.buttons)
-    sam = scene.be("sam")
+def measure(
+    workspace: Workspace, inbox: Inbox, card: Message, *, clicks: int, rounds: int
+) -> Timings:
+    """Press the button of an incident's card, `clicks` at once; all is worked between rounds."""
+    sam = workspace.as_user("sam")
 
     def press(_: int) -> tuple[bool, float]:
-        card = scene.card(incident)
         begun = time.perf_counter()
-        acknowledged = sam.click(card, "blast_radius_show")
+        acknowledged = sam.click(card, BUTTON)
         return acknowledged, (time.perf_counter() - begun) * 1000
 
     found: list[tuple[bool, float]] = []
     with ThreadPoolExecutor(clicks) as pool:
         for _ in range(rounds):
             found += pool.map(press, range(clicks))
-            scene.wait_until_idle(120)
+            eventually(lambda: inbox.waiting() == 0, 120)
     return Timings(
         tuple(took for acknowledged, took in found if acknowledged),
         sum(not acknowledged for acknowledged, _ in found),
     )
 
 
+def opened(workspace: Workspace, value: str) -> Message:
+    """Report a leak; return the card of its incident."""
+    workspace.as_user("rita").post("#general", f"oops {value}")
+    return workspace.as_user("sam").wait_for_message(
+        "#security", lambda m: BUTTON in m.buttons, timeout=60
+    )
+
+
 def main() -> None:
     clicks, rounds = [int(word) for word in sys.argv[1:]] + [CLICKS, ROUNDS][len(sys.argv) - 1 :]
-    with TemporaryDirectory() as folder, running_scene(Path(folder)) as scene:
-        timings = measure(scene, clicks=clicks, rounds=rounds)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        world = stack.enter_context(running_world(folder=folder / "world"))
+        workspace = stack.enter_context(Workspace(workspace_shape()))
+        receiver = stack.enter_context(PageReceiver())
+        settings = settings_of(world, workspace, receiver, folder=folder)
+        config = write_config(settings, folder)
+        serve = ServeProcess(config, folder / "serve.log")
+        stack.enter_context(serve)
+        workspace.wait_for_app()
+        database = Database(database_url(load(str(config), environ={})))
+        stack.callback(database.close)
+        inbox = Inbox(database.engine, bytes(32), clock=lambda: datetime.now(UTC))  # it only counts
+        card = opened(workspace, world.leaked_token)
+        timings = measure(workspace, inbox, card, clicks=clicks, rounds=rounds)
     print(f"{clicks} clicks at once, {rounds} rounds: milliseconds until the acknowledgement")
     print("  p50    p90    p99    max   not acknowledged")
     shown = (*(timings.percentile(share) for share in (0.5, 0.9, 0.99)), max(timings.taken))
