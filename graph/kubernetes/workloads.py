@@ -39,7 +39,14 @@ from graph.kubernetes.references import (
     service_account_of,
     template_of,
 )
-from graph.kubernetes.reload import ROLLBACK, Reloaders, pick_up, reloaders_of
+from graph.kubernetes.reload import (
+    ROLLBACK,
+    Reloaders,
+    held_back,
+    named_by,
+    pick_up,
+    reloaders_of,
+)
 from graph.kubernetes.uses import Vaults, connect_use
 from graph.model import AttributeValue, EdgeKind, NodeKind
 from graph.owners import Said, owner_said
@@ -89,6 +96,7 @@ class Carrier:
     claims: tuple[Claim, ...] = ()
     malformed: tuple[str, ...] = ()  # fields whose shape nobody can read
     labels: Mapping[str, str] = field(default_factory=dict)  # of its pods
+    held: str = ""  # why a changed template makes no new pods
     template: str = ""  # Argo: the Deployment whose template is used ("workloadRef")
 
 
@@ -129,9 +137,11 @@ def carrier_of(
     finished = _finished(obj, kind)
     account = service_account_of(template.spec)
     added = (use for reader in readers for use in reader(template))
+    uses = (*pod_references(template.spec, template.prefix), *added)
+    known = {use.name for use in uses}
     return Carrier(
         key=(home, kind, name_of(obj)),
-        uses=(*pod_references(template.spec, template.prefix), *added),
+        uses=(*uses, *(use for use in named_by(kind, annotations) if use.name not in known)),
         account=account,
         controller=_controller(obj, home),
         reloaders=reloaders,
@@ -144,6 +154,7 @@ def carrier_of(
         claims=tuple(claims_of(obj, template)),
         malformed=tuple(malformed(template.spec)),
         labels=pairs(template.metadata, "labels"),
+        held=held_back(obj),
         template=text(obj, "spec", "workloadRef", "name") if kind == "Rollout" else "",
     )
 
@@ -291,6 +302,7 @@ def _consume(into: _Into, ref: Ref, carrier: Carrier, uses: Iterable[Reference])
             secret_annotations=facts.annotations,
             immutable=facts.immutable,
             finished=carrier.finished,
+            held=carrier.held,
         )
         connect_use(into.gathered, ref, kind, use, namespace, vaults=into.vaults, follows=follows)
 

@@ -52,6 +52,11 @@ WORKLOADS = (
     ("ScaledJob", "keda.sh/v1alpha1", ("spec", "jobTargetRef", "template")),
 )
 
+RELOADERS = (
+    ("secret.reloader.stakater.com/reload", {}),
+    ("wave.pusher.com/extra-secrets", {"wave.pusher.com/update-on-config-change": "true"}),
+)
+
 
 def carrier(kind: str, version: str, way: tuple[str, ...]) -> tuple[Obj, ...]:
     inner: Obj = {"spec": POD}
@@ -171,6 +176,11 @@ def core_rows() -> Iterator[tuple[str, str, str, tuple[Obj, ...]]]:
     )
     for kind, version, way in WORKLOADS:
         yield kind, f"{'.'.join((*way, 'spec'))} (a pod spec)", "env", carrier(kind, version, way)
+    for annotation, beside in RELOADERS:
+        said = {annotation: MARKER, **beside}
+        pods: Obj = {"template": {"spec": {"containers": []}}}
+        workload = thing("Deployment", "apps/v1", metadata={"annotations": said}, spec=pods)
+        yield "any workload", f"metadata.annotations['{annotation}']", "reloader", (workload,)
     yield (
         "ControllerRevision",
         "data.spec.template.spec (a rollback)",

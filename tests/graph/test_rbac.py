@@ -4,7 +4,10 @@ from typing import Any
 
 import pytest
 
+from graph.kubernetes.detours import DETOURS, MAKE_POD
 from graph.kubernetes.rbac import PowerKind, Rule, aggregated, powers, rules_of
+from graph.kubernetes.references import CARRIERS
+from graph.kubernetes.tools.pods_of_others import PodsOfOthers
 
 SPELLED = "system:serviceaccount:a:bot"
 
@@ -85,6 +88,14 @@ def kinds(*rules: Rule) -> set[tuple[PowerKind, str]]:
 )
 def test_each_detour_is_a_power(granted: Rule) -> None:
     assert PowerKind.REACHES in {kind for kind, _ in kinds(granted)}
+
+
+def test_whoever_may_write_a_kind_that_carries_pods_can_make_pods() -> None:
+    makers = {(row.group, row.resource) for row in DETOURS if row.kind == MAKE_POD}
+    kept = {"PodTemplate", "ControllerRevision", "ScheduledJob"}  # nothing runs these as they are
+    for kind, (groups, _) in CARRIERS.items():
+        assert kind in kept or makers & {(group, f"{kind.lower()}s") for group in groups}, kind
+    assert {(kind.group, kind.plural) for kind in PodsOfOthers.kinds} <= makers
 
 
 def test_create_limited_by_names_allows_nothing_but_a_named_pod_can_be_entered() -> None:

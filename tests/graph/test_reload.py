@@ -1,9 +1,11 @@
 """How each use follows a new value, with the reason."""
 
+from typing import Any
+
 import pytest
 
 from graph.kubernetes.references import Reference
-from graph.kubernetes.reload import pick_up, reloaders_of
+from graph.kubernetes.reload import held_back, named_by, pick_up, reloaders_of
 from graph.model import PicksUp
 
 AUTO = {"reloader.stakater.com/auto": "true"}
@@ -81,6 +83,12 @@ def test_a_reloader_restarts_by_itself(annotations: dict[str, str], tool: str) -
         ({"reloader.stakater.com/auto": "false"}, "Deployment", "env", {}),
         (AUTO, "Deployment", "env", {"reloader.stakater.com/ignore": "true"}),
         ({"reloader.stakater.com/search": "true"}, "Deployment", "env", {}),
+        (
+            {**AUTO, "secrets.exclude.reloader.stakater.com/reload": "x, db"},
+            "Deployment",
+            "env",
+            {},
+        ),
         (AUTO, "Knative", "env", {}),
         (WAVE, "Rollout", "env", {}),
     ],
@@ -104,3 +112,31 @@ def test_search_covers_the_secrets_that_carry_the_match_annotation() -> None:
 def test_a_reloader_does_not_look_at_pull_secrets() -> None:
     found = pick_up(use("imagePull"), "Deployment", reloaders=reloaders_of("Deployment", AUTO))
     assert found.picks_up is PicksUp.POLL
+
+
+def test_what_only_an_annotation_names_is_a_use_that_its_reloader_follows() -> None:
+    listed = {"secret.reloader.stakater.com/reload": "db, other.*"}
+    (found,) = named_by("Deployment", listed)
+    assert (found.name, found.how, found.namespace) == ("db", "reloader", "")
+    assert pick_up(found, "Deployment", reloaders=reloaders_of("Deployment", listed)).by_itself
+    (found,) = named_by("Deployment", {**WAVE, "wave.pusher.com/extra-secrets": "ops/db"})
+    assert (found.name, found.namespace) == ("db", "ops")
+    assert not list(named_by("CronJob", {**WAVE, "wave.pusher.com/extra-secrets": "ops/db"}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "word"),
+    [
+        ("StatefulSet", {"updateStrategy": {"type": "OnDelete"}}, "OnDelete"),
+        ("DaemonSet", {"updateStrategy": {"type": "OnDelete"}}, "OnDelete"),
+        ("Deployment", {"paused": True}, "paused"),
+    ],
+)
+def test_no_reloader_restarts_what_is_held_back(kind: str, spec: dict[str, Any], word: str) -> None:
+    held = held_back({"kind": kind, "spec": spec})
+    for how, expected in (("env", PicksUp.RESTART), ("volume", PicksUp.SYNC)):
+        found = pick_up(use(how), kind, reloaders=reloaders_of(kind, AUTO), held=held)
+        assert found.picks_up is expected
+        assert (word in found.reason) is (how == "env")
+        assert found.by_itself is (how == "volume")
+    assert held_back({"kind": kind, "spec": {"paused": False}}) == ""

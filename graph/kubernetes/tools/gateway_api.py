@@ -11,6 +11,7 @@ from typing import ClassVar
 from graph.kubernetes.tool import AT_RECONCILE, Kind, Named, Tool
 
 _GROUP = "gateway.networking.k8s.io"
+_TRIED = "gateway.networking.x-k8s.io"  # where kinds are before they are promoted
 
 
 def _certificates(kind: str, at: str) -> Named:
@@ -25,12 +26,14 @@ def _certificates(kind: str, at: str) -> Named:
 
 
 class GatewayApi(Tool):
-    """Reads Gateways (all but their listeners' certificates) and BackendTLSPolicies."""
+    """Reads Gateways (all but their listeners' certificates), policies, sets of listeners."""
 
     name: ClassVar[str] = "gateway_api"
     kinds: ClassVar[tuple[Kind, ...]] = (
         Kind(_GROUP, "Gateway", ""),
         Kind(_GROUP, "BackendTLSPolicy", "backendtlspolicies"),
+        Kind(_GROUP, "ListenerSet", "listenersets"),
+        Kind(_TRIED, "XListenerSet", "xlistenersets"),
     )
     named: ClassVar[tuple[Named, ...]] = (
         _certificates("Gateway", "spec.listeners[*].tls.frontendValidation.caCertificateRefs[*]"),
@@ -38,4 +41,6 @@ class GatewayApi(Tool):
         _certificates("Gateway", "spec.tls.backend.clientCertificateRef"),
         _certificates("Gateway", "spec.backendTLS.clientCertificateRef"),
         _certificates("BackendTLSPolicy", "spec.validation.caCertificateRefs[*]"),
+        _certificates("ListenerSet", "spec.listeners[*].tls.certificateRefs[*]"),
+        _certificates("XListenerSet", "spec.listeners[*].tls.certificateRefs[*]"),
     )
