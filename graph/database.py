@@ -8,8 +8,9 @@ Not here: tables, and which address is the default (`bot/config`).
 """
 
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from operator import itemgetter
 from pathlib import Path
@@ -35,6 +36,7 @@ from graph.errors import BadInputError, UnavailableError
 BUSY_SECONDS = 15  # how long one writer waits for another
 
 _WRITES = "locksmith_writes"
+_TURN = "locksmith_turn"
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -74,6 +76,7 @@ class Database:
                 self._url,
                 hide_parameters=True,  # an error's text names no values
                 connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+                execution_options={_TURN: threading.RLock()},
             )
             event.listen(self.engine, "connect", _on_connect)
             event.listen(self.engine, "begin", _on_begin)
@@ -105,8 +108,14 @@ class Database:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """Open a transaction that holds SQLite's write lock from the start; commits at the end."""
-    with _translated(), engine.execution_options(**{_WRITES: True}).begin() as connection:
+    """
+    Open a transaction that holds SQLite's write lock from the start; commits at the end.
+
+    Threads of one process take turns: SQLite itself lets a writer that is refused sleep for up to
+    100 ms at a time, however soon the other is done.
+    """
+    turn = engine.get_execution_options().get(_TURN, nullcontext())
+    with _translated(), turn, engine.execution_options(**{_WRITES: True}).begin() as connection:
         yield connection
 
 
