@@ -1,7 +1,8 @@
 """
 The page of one person as a value: what waits for them, what is theirs, what it lacks. Pure.
 
-`personal.py` puts it together; App Home is a function of it.
+`personal.py` puts it together; App Home and `locksmith mine` are functions of it, and
+`locksmith readiness` shows the same of every owner.
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,19 @@ class Wait(StrEnum):
     STEP = "step"  # a stopped run that they may help along
     REVIEW = "review"  # a break-glass run that they may review
     LEAD = "lead"  # they lead it
+
+    @property
+    def words(self) -> str:
+        """Say it to them."""
+        match self:
+            case Wait.APPROVAL:
+                return "You may decide on its plan."
+            case Wait.STEP:
+                return "The run stopped; you may help it along."
+            case Wait.REVIEW:
+                return "A break-glass run waits for your review."
+            case Wait.LEAD:
+                return "You lead it."
 
 
 class Lack(StrEnum):
@@ -44,3 +58,13 @@ class Mine:
     used: tuple[Ref, ...]
     lacks: Mapping[Lack, tuple[Ref, ...]]
     cases: tuple[Case, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What one owner has and what that lacks; `owner` "" are the secrets that nobody owns."""
+
+    owner: str
+    secrets: tuple[Ref, ...]
+    used: tuple[Ref, ...]
+    lacks: Mapping[Lack, tuple[Ref, ...]]

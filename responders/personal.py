@@ -5,7 +5,7 @@ Read from the rows, the graph and the directory as they are now. What cannot be 
 out here, and stays on the card for everybody.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from graph.errors import LocksmithError
@@ -17,7 +17,7 @@ from graph.snapshot import Snapshot
 from responders.approvals import Electorate, fold
 from responders.evidence import unreviewed
 from responders.incident import OPEN_STATES, ApprovalState, Case, IncidentState, Person, StepState
-from responders.mine import Lack, Mine, Wait
+from responders.mine import Lack, Mine, Readiness, Wait
 from responders.placeholders import store_kind_of
 from responders.playbook import Credential, Playbook, choose
 from responders.records import IncidentRecords
@@ -53,26 +53,33 @@ class Personal:
         opened = tuple(case for case in cases if case.state in OPEN_STATES)
         snapshot = self._snapshot()
         held = snapshot.once("held by owner", lambda: held_by_owner(snapshot))
-        teams = tuple(owner for owner in sorted(held) if self._standing.belongs(person, owner))
+        teams = tuple(
+            owner for owner in sorted(held) if owner and self._standing.belongs(person, owner)
+        )
         secrets = tuple(dict.fromkeys(ref for team in teams for ref in held[team].secrets))
         used = tuple(dict.fromkeys(ref for team in teams for ref in held[team].used))
-        rotated = {
-            secret
-            for case in cases
-            if case.clocks.rotated is not None
-            for secret, _ in case.blast_radius.secrets
-        }
-        lacks: dict[Lack, list[Ref]] = {lack: [] for lack in Lack}
-        for ref in dict.fromkeys([*secrets, *used]):
-            for lack in self._lacks(snapshot, ref, rotated=ref in rotated):
-                lacks[lack].append(ref)
         return Mine(
             waiting=tuple((case, wait) for case in opened for wait in self._waits(case, person)),
             teams=teams,
             secrets=secrets,
             used=used,
-            lacks={lack: tuple(refs) for lack, refs in lacks.items() if refs},
+            lacks=self._lacking(snapshot, dict.fromkeys([*secrets, *used]), _rotated(cases)),
             cases=opened,
+        )
+
+    def readiness(self) -> tuple[Readiness, ...]:
+        """Say of every owner what it has and lacks; what nobody owns comes last."""
+        snapshot = self._snapshot()
+        rotated = _rotated(self._records.cases())
+        held = snapshot.once("held by owner", lambda: held_by_owner(snapshot))
+        return tuple(
+            Readiness(
+                owner,
+                its.secrets,
+                its.used,
+                self._lacking(snapshot, dict.fromkeys([*its.secrets, *its.used]), rotated),
+            )
+            for owner, its in sorted(held.items(), key=lambda each: (not each[0], each[0]))
         )
 
     def _waits(self, case: Case, person: Person) -> Iterator[Wait]:
@@ -93,6 +100,15 @@ class Personal:
             yield Wait.REVIEW
         if case.lead is not None and _same(case.lead.person, person):
             yield Wait.LEAD
+
+    def _lacking(
+        self, snapshot: Snapshot, refs: Iterable[Ref], rotated: frozenset[Ref]
+    ) -> Mapping[Lack, tuple[Ref, ...]]:
+        lacks: dict[Lack, list[Ref]] = {lack: [] for lack in Lack}
+        for ref in refs:
+            for lack in self._lacks(snapshot, ref, rotated=ref in rotated):
+                lacks[lack].append(ref)
+        return {lack: tuple(found) for lack, found in lacks.items() if found}
 
     def _lacks(self, snapshot: Snapshot, ref: Ref, *, rotated: bool) -> Iterator[Lack]:
         if not owners(snapshot, ref):
@@ -119,15 +135,18 @@ class Personal:
 
 
 def held_by_owner(snapshot: Snapshot) -> Mapping[str, _Held]:
-    """Sort secrets and their use by owner; of a secret and its copies only the origin is named."""
+    """
+    Sort secrets and their use by owner; of a secret and its copies only the origin is named.
+
+    Under "" are the secrets that nobody owns.
+    """
     secrets: dict[str, list[Ref]] = {}
     used: dict[str, dict[Ref, None]] = {}
     for node in snapshot.nodes(NodeKind.SECRET):
         copied = bool(snapshot.uses_into(node.ref, EdgeKind.COPIES))
         if copied or node.attributes.get("missing"):
             continue
-        if owner := owner_of(snapshot, node.ref):
-            secrets.setdefault(owner, []).append(node.ref)
+        secrets.setdefault(owner_of(snapshot, node.ref) or "", []).append(node.ref)
     for node in snapshot.nodes(NodeKind.SECRET):
         homes = [ref for ref, _ in origins(snapshot, [(node.ref, "")])]
         for workload in dict.fromkeys(
@@ -139,6 +158,15 @@ def held_by_owner(snapshot: Snapshot) -> Mapping[str, _Held]:
         owner: _Held(tuple(sorted(secrets.get(owner, ()))), tuple(sorted(used.get(owner, ()))))
         for owner in {*secrets, *used}
     }
+
+
+def _rotated(cases: Iterable[Case]) -> frozenset[Ref]:
+    return frozenset(
+        secret
+        for case in cases
+        if case.clocks.rotated is not None
+        for secret, _ in case.blast_radius.secrets
+    )
 
 
 def _in(person: Person, ask: Callable[[], Electorate]) -> bool:

@@ -6,11 +6,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from graph.errors import NotFoundError, RefusedError
-from graph.model import Gap
+from graph.model import Gap, Node, NodeKind, Observation
 from graph.queries.access import Access
+from graph.refs import Ref
 from responders.findings import follow_ups, ownerless, still_open
 from responders.follow_ups import the_one
+from responders.mine import Lack
+from responders.personal import Personal
 from responders.post_mortem import Record, as_json, markdown
+from responders.standing import Standing
 from responders.stats import Lived, stats
 from tests.responders.room import ANA, IDLE, START, Room, observation, report
 
@@ -111,8 +115,18 @@ def test_an_open_incident_has_no_follow_ups_and_no_false_alarm_has(room: Room) -
 
 
 def test_secrets_that_nobody_owns_are_findings_of_security(room: Room) -> None:
+    lost = Ref("vault://main/kv/lost/key")
+    seen = Observation(source="elsewhere", nodes=(Node(lost, NodeKind.SECRET),))
+    room.graph.merge(seen, now=START)
     found = {one.title: one for one in ownerless(room.graph.snapshot(), "team:security")}
+    assert any(lost in title for title in found)
     assert all(one.owner == "team:security" for one in found.values())
+    standing = Standing(room.policy, lambda name: room.members.get(name, ()))
+    first, *_, last = Personal(room.records, room.graph.snapshot, standing, ()).readiness()
+    assert first.owner == "team:payments"
+    assert last.owner == "", "what nobody owns comes last"
+    assert lost in last.secrets
+    assert lost in last.lacks[Lack.OWNER]
     assert not any("vault://main/kv/payments/gateway" in title for title in found)
 
 

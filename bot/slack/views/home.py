@@ -22,12 +22,6 @@ from responders.mine import Lack, Mine, Wait
 SHOWN = 10  # of each list; Slack takes 100 blocks
 REFS = 8
 LACKING = 5
-_WORDS = {
-    Wait.APPROVAL: "You may decide on its plan.",
-    Wait.STEP: "The run stopped; you may help it along.",
-    Wait.REVIEW: "A break-glass run waits for your review.",
-    Wait.LEAD: "You lead it.",
-}
 
 
 def home_view(mine: Mine) -> Block:
@@ -57,7 +51,7 @@ def _waiting(waiting: Sequence[tuple[Case, Wait]]) -> list[Block]:
         return [header("Waiting for me"), section("Nothing. 🎉")]
     blocks = [header(f"Waiting for me ({len(waiting)})")]
     for case, wait in waiting[:SHOWN]:
-        words = f"{_line(case)}\n→ *{_WORDS[wait]}*"
+        words = f"{_line(case)}\n→ *{wait.words}*"
         blocks.append(section(words, accessory=_button(case, wait)))
     if len(waiting) > SHOWN:
         blocks.append(context(f"… and {len(waiting) - SHOWN} more: /leak status"))
