@@ -168,11 +168,15 @@ class Scene:
     def incidents(self) -> list[Case]:
         return list(self.serving.response.desk.cases())
 
-    def wait_until_idle(self, seconds: float = PATIENCE) -> None:
-        """Nothing waits in the inbox or the outbox, and the cards are as the rows."""
+    @property
+    def inbox(self) -> Inbox:
         graph = self.serving.graph
         key = installation_keys(self.config).present.get_secret_value()
-        inbox = Inbox(graph.database.engine, inbox_key(key), clock=graph.now)
+        return Inbox(graph.database.engine, inbox_key(key), clock=graph.now)
+
+    def wait_until_idle(self, seconds: float = PATIENCE) -> None:
+        """Nothing waits in the inbox or the outbox, and the cards are as the rows."""
+        graph, inbox = self.serving.graph, self.inbox
         outbox = Outbox(graph.database.engine, clock=graph.now)
         eventually(
             lambda: inbox.waiting() == 0 and outbox.pending() == 0,

@@ -123,7 +123,7 @@ class SocketMode:
         except ValueError:
             return
         delivery = next(
-            (d for d in self.deliveries if d.envelope_id == body.get("envelope_id")), None
+            (d for d in reversed(self.deliveries) if d.envelope_id == body.get("envelope_id")), None
         )
         if delivery is None:
             self._ledger.complain("an acknowledgement of an envelope that was never sent")
