@@ -77,7 +77,8 @@ def group_of(source: object) -> str:
 
 
 def name_of(source: object) -> str:
-    return text(source, "metadata", "name")
+    """Name an object; one that gets its name when it is made goes by how that will begin."""
+    return text(source, "metadata", "name") or text(source, "metadata", "generateName")
 
 
 def namespace_of(source: object) -> str:

@@ -27,12 +27,14 @@ from graph.kubernetes.remotes import KnownVault
 from graph.kubernetes.syncs import Syncs
 from graph.kubernetes.tool import Here
 from graph.kubernetes.toolbox import Declared, Toolbox
+from graph.kubernetes.wrong_shapes import wrong_shapes
 from graph.model import Observation
 from graph.owners import Said
 from graph.refs import Ref
 
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 _NAMED_GAPS = 100
+_SHOWN = 5  # fields or lines in a gap
 _STANDARD_INPUT = "standard input"
 _OF_THE_CLUSTER = frozenset({"Namespace", "PersistentVolume", "ClusterRole", "ClusterRoleBinding"})
 
@@ -127,6 +129,7 @@ class _Owned:
 def _read(stream: IO[bytes], take: Callable[[Object], None]) -> list[tuple[str, str]]:
     """Take every object of one file; return what is wrong with the file and what to do."""
     unreadable: list[Unreadable] = []
+    wrong: list[str] = []
     doubled: list[Doubled] = []
     problems: list[tuple[str, str]] = []
     try:
@@ -137,6 +140,8 @@ def _read(stream: IO[bytes], take: Callable[[Object], None]) -> list[tuple[str, 
                 doubled.append(found)
             else:
                 take(found)
+                said = f"{text(found, 'kind')} {name_of(found)}".strip()
+                wrong += [f"{said}: {field}" for field in wrong_shapes(found)]
     except UnicodeDecodeError:
         problems.append(("It is not text in UTF-8 or UTF-16.", ""))
     except OSError as error:
@@ -145,6 +150,8 @@ def _read(stream: IO[bytes], take: Callable[[Object], None]) -> list[tuple[str, 
         problems.append(_explained(unreadable))
     if doubled:
         problems.append(_twice(doubled))
+    if wrong:
+        problems.append(_passed_over(wrong))
     return problems
 
 
@@ -180,15 +187,22 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _twice(doubled: list[Doubled]) -> tuple[str, str]:
-    lines = ", ".join(str(one.line) for one in doubled[:5])
+    lines = ", ".join(str(one.line) for one in doubled[:_SHOWN])
     return (
         f"{len(doubled)} key(s) stand twice in one map (line {lines}): the last one counts.",
         "Remove one of them: tools do not agree on which one holds.",
     )
 
 
+def _passed_over(wrong: list[str]) -> tuple[str, str]:
+    more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+    named = f"{', '.join(wrong[:_SHOWN])}{more}"
+    what = "Fields are missing or not of the type that Kubernetes has, and were passed over"
+    return f"{what} ({named}).", "Correct the object."
+
+
 def _explained(unreadable: list[Unreadable]) -> tuple[str, str]:
-    lines = ", ".join(str(one.line) for one in unreadable[:5])
+    lines = ", ".join(str(one.line) for one in unreadable[:_SHOWN])
     count = f"{len(unreadable)} document(s) could not be read (line {lines})"
     if all(one.templated for one in unreadable):
         return (

@@ -16,5 +16,5 @@ def seconds(duration: str) -> int | None:
         return None
     try:
         return round(sum(float(amount) * _UNITS[unit] for amount, unit in parts))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

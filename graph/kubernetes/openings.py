@@ -69,9 +69,8 @@ def _registries(value: str, path: tuple[str, ...]) -> Iterator[Ref]:
     except orjson.JSONDecodeError:
         return
     for address in found:
-        host = urlsplit(address if "://" in address else f"//{address}").netloc
-        if host:
-            yield refs.registry(host.rpartition("@")[2])
+        if host := _host(address if "://" in address else f"//{address}"):
+            yield refs.registry(host)
 
 
 def _servers(value: str) -> Iterator[Ref]:
@@ -88,9 +87,12 @@ def _servers(value: str) -> Iterator[Ref]:
 
 
 def _server(address: str, user: str) -> Iterator[Ref]:
-    try:
-        host = urlsplit(address.strip()).netloc.rpartition("@")[2]
-    except ValueError:
-        return
-    if host:
+    if host := _host(address.strip()):
         yield refs.server(host, user)
+
+
+def _host(address: str) -> str:
+    try:
+        return urlsplit(address).netloc.rpartition("@")[2]
+    except ValueError:  # brackets that do not fit
+        return ""

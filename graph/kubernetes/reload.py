@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from graph.fields import Object, flag, mapping, text
+from graph.kubernetes.patterns import pattern_of
 from graph.kubernetes.references import CRON_KINDS, PickUp, Reference
 from graph.model import PicksUp
 
@@ -135,12 +136,8 @@ def pick_up(
 
 def _fits(pattern: str, name: str) -> bool:
     """Compare as Reloader does: a name, or a regular expression over the whole name."""
-    if pattern == name:
-        return True
-    try:
-        return re.fullmatch(pattern, name) is not None
-    except re.error:
-        return False
+    found = None if pattern == name else pattern_of(pattern)
+    return pattern == name or (found is not None and found.fullmatch(name) is not None)
 
 
 _WHY_RESTART = {

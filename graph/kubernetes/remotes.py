@@ -77,7 +77,7 @@ def remote_of(store: Object, vaults: Mapping[str, KnownVault]) -> Remote:
     settings = mapping(provider, kind)
     if kind == "kubernetes":
         server = text(settings, "server", "url")
-        here = not server or urlsplit(server).hostname in {
+        here = not server or _place(server)[0] in {
             "kubernetes.default",
             "kubernetes.default.svc",
         }
@@ -211,7 +211,10 @@ def vault_path(key: str, *, mount: str, version: str) -> tuple[str, str]:
 
 def _place(address: str) -> tuple[str, int | None]:
     """Compare by host and port: that a proxy ends TLS changes the scheme, not the store."""
-    url = urlsplit(address if "://" in address else f"//{address}")
+    try:
+        url = urlsplit(address if "://" in address else f"//{address}")
+    except ValueError:  # brackets that do not fit
+        return (address, None)
     try:
         port = url.port
     except ValueError:

@@ -7,15 +7,15 @@ those are is asked of the graph, and found there anew as secrets come and go. Wh
 only the store can answer. A template makes the final keys out of any of them. Pure.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from graph.fields import Object, entries, mapping, pairs, text
+from graph.kubernetes.patterns import pattern_of
 from graph.model import AttributeValue
 
 _BY_TAGS = "Which secrets it finds by their tags is known only to the store."
-_NO_PATTERN = "It finds secrets by a pattern that is none."
+_NO_PATTERN = "It finds secrets by a pattern that is none, or that may take very long."
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +103,7 @@ def _found(entry: Object, *, renames: bool) -> Selection:
     pattern = text(entry, "find", "name", "regexp")
     if not pattern:
         return Selection(entry, problem=_BY_TAGS)
-    try:
-        re.compile(pattern)
-    except re.error:
+    if pattern_of(pattern) is None:
         return Selection(entry, problem=_NO_PATTERN)
     unlike = text(entry, "find", "conversionStrategy") not in {"", "Default"}
     path = text(entry, "find", "path").strip("/")

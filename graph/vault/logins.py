@@ -112,7 +112,10 @@ def _by_address(
 
 def _place(address: str) -> tuple[str, int | None]:
     """Compare by host and port, whatever stands around them."""
-    url = urlsplit(address if "://" in address else f"https://{address}")
+    try:
+        url = urlsplit(address if "://" in address else f"https://{address}")
+    except ValueError:  # brackets that do not fit
+        return (address, None)
     try:
         port = url.port
     except ValueError:

@@ -162,7 +162,7 @@ def test_wrong_types_in_the_way_of_a_reference_do_not_crash(seed: int) -> None:
 
 def _spoiled(value: Any, chance: random.Random) -> Any:
     if chance.random() < 0.05:
-        return chance.choice([None, 7, "text", [], {}, [None], {"name": 3}])
+        return chance.choice([None, 7, "text", "http://[::1", "([", [], {}, [None], {"name": 3}])
     if isinstance(value, dict):
         return {key: _spoiled(inner, chance) for key, inner in value.items()}
     if isinstance(value, list):

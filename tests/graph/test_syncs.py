@@ -365,6 +365,19 @@ def test_objects_with_null_fields_do_not_crash() -> None:
         assert observed({**obj(kind, "x", {}), "spec": None}).nodes
 
 
+def test_an_address_that_is_none_hides_nobody() -> None:
+    broken = store(name="broken", server="http://[::1")
+    reads = external("other", secretStoreRef={"name": "broken"}, data=[data()])
+    found = observed(broken, store(), reads, external(data=[data()]))
+    assert {edge.head for edge in edges(found)} == {
+        "k8s://c/pay/Secret/db",
+        "k8s://c/pay/Secret/other",
+    }
+    assert any("http://[::1" in gap.reason for gap in found.gaps)
+    elsewhere = {"provider": {"kubernetes": {"server": {"url": "https://[x"}}}}
+    assert not edges(observed(obj("SecretStore", "vault", elsewhere), external(data=[data()])))
+
+
 def test_a_store_is_recognised_by_any_address_it_is_known_under() -> None:
     settings = VaultSettings(
         address="https://vault.example",

@@ -9,6 +9,7 @@ import pytest
 from graph.collectors.manifests import collect_manifests
 from graph.errors import NotFoundError
 from graph.kubernetes.manifest_text import Unreadable, decoded, objects_in
+from graph.kubernetes.wrong_shapes import wrong_shapes
 from graph.model import EdgeKind, Observation
 
 DEPLOYMENT = """
@@ -152,3 +153,61 @@ def test_bytes_are_decoded_by_their_mark() -> None:
     assert decoded("ä".encode()) == "ä"
     assert decoded("ä".encode("utf-16")) == "ä"
     assert decoded(b"\xe4") is None
+
+
+def test_what_has_no_name_yet_goes_by_how_its_name_will_begin(tmp_path: Path) -> None:
+    text = DEPLOYMENT.replace("name: api", "generateName: api-").replace("Deployment", "ReplicaSet")
+    (tmp_path / "all.yaml").write_text(text)
+    found = collect_manifests([tmp_path], cluster="prod")
+    assert consumers(found) == {("k8s://prod/pay/ReplicaSet/api-", "k8s://prod/pay/Secret/db")}
+    assert not found.gaps
+
+
+ODD = """
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: r, namespace: pay}
+rules: [null, {verbs: get, apiGroups: [""], resources: [secrets]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: b, namespace: pay}
+roleRef: r
+subjects: {kind: User, name: ana}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: odd, namespace: pay, labels: 7}
+spec: {template: []}
+---
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: e, namespace: pay}
+spec: {data: {a: b}, dataFrom: [text], target: null}
+---
+apiVersion: v1
+kind: Secret
+metadata: null
+data: [a]
+"""
+
+
+def test_each_field_of_a_wrong_type_is_named_and_hides_nobody(tmp_path: Path) -> None:
+    (tmp_path / "all.yaml").write_text(f"{ODD}---\n{DEPLOYMENT}")
+    found = collect_manifests([tmp_path], cluster="prod")
+    assert consumers(found) == API_USES_DB
+    reasons = " ".join(gap.reason for gap in found.gaps)
+    for said in ("Role r: rules[0]", "Role r: rules[1].verbs", "RoleBinding b: roleRef"):
+        assert said in reasons
+    assert "RoleBinding b: subjects, Deployment odd: metadata.labels and 5 more" in reasons
+    fields = [
+        field for one in objects_in(ODD) if isinstance(one, dict) for field in wrong_shapes(one)
+    ]
+    assert fields[-5:] == [
+        "spec.template",
+        "spec.data",
+        "spec.dataFrom[0]",
+        "metadata.name",
+        "data",
+    ]
+    assert not list(wrong_shapes({"apiVersion": "v1", "kind": "ConfigMap", "metadata": None}))
