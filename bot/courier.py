@@ -15,7 +15,7 @@ import orjson
 import structlog
 
 from bot.outbox import FAILED as FAILED_STATE
-from bot.outbox import LOST, POST, SENDING, SENT, UPDATE, WAITING, Outbox, OutboxRow
+from bot.outbox import FILE, LOST, POST, SENDING, SENT, UPDATE, WAITING, Outbox, OutboxRow
 from bot.rates import TokenBucket
 from bot.slack_api import LostReplyError
 from graph.errors import LocksmithError, UnavailableError
@@ -26,6 +26,7 @@ RETRY_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
 GIVE_UP_AFTER_ATTEMPTS = 200  # about three hours of an unreachable Slack
 UPDATES_PER_MINUTE = 40  # in any minute, those at once included; Slack's own limit is 50
 UPDATES_AT_ONCE = 10
+LASTING = (POST, FILE)  # what would stand there twice
 LONGEST_SLEEP_SECONDS = 1.0  # another process may have added a row
 
 
@@ -42,6 +43,7 @@ class Outgoing:
     blocks: Sequence[Mapping[str, object]]
     since: float
     doubtful: bool = False
+    body: str = ""  # of a file; then `address` is its name
 
 
 class Sender(Protocol):
@@ -133,7 +135,7 @@ class Courier:
             return paused
         if row.kind == UPDATE:
             return self._updates.wait(now) or (0.0 if self._turn() else LONGEST_SLEEP_SECONDS)
-        if row.kind == POST:
+        if row.kind in LASTING:
             return self._post_budget(row.channel).wait(now)
         return 0.0
 
@@ -143,18 +145,18 @@ class Courier:
     def _spend(self, row: OutboxRow) -> None:
         if row.kind == UPDATE:
             self._updates.take(self._now())
-        elif row.kind == POST:
+        elif row.kind in LASTING:
             self._post_budget(row.channel).take(self._now())
 
     def _send(self, row: OutboxRow) -> None:
         # A row found in `sending` belongs to a process that died after the call left.
-        doubtful = row.kind == POST and row.state in {LOST, SENDING}
+        doubtful = row.kind in LASTING and row.state in {LOST, SENDING}
         outgoing = _outgoing(row, doubtful=doubtful)
         try:
             found = self._look_for(outgoing) if doubtful else None
             channel, ts = found or self._sender.send(outgoing)
         except LostReplyError as error:
-            self._later(row, LOST if row.kind == POST else WAITING, error)
+            self._later(row, LOST if row.kind in LASTING else WAITING, error)
         except UnavailableError as error:
             if error.retry_after is not None:
                 self._paused_until[row.kind] = self._now() + error.retry_after
@@ -205,4 +207,5 @@ def _outgoing(row: OutboxRow, *, doubtful: bool) -> Outgoing:
         blocks=content["blocks"],
         since=row.created_at,
         doubtful=doubtful,
+        body=content.get("body", ""),
     )

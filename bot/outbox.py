@@ -21,7 +21,7 @@ from bot.rows import changed, insert_once, reading, writing
 WAITING, SENDING, SENT, LOST, FAILED = "waiting", "sending", "sent", "lost", "failed"
 UNSETTLED = (WAITING, SENDING, LOST)
 SENDING_LAPSES_SECONDS = 60.0  # of a process that died between the call and its result
-POST, EPHEMERAL, UPDATE, RESPOND = "post", "ephemeral", "update", "respond"
+POST, EPHEMERAL, UPDATE, RESPOND, FILE = "post", "ephemeral", "update", "respond", "file"
 
 
 class OutboxRow(SQLModel, table=True):
@@ -34,7 +34,8 @@ class OutboxRow(SQLModel, table=True):
     key: str
     kind: str
     channel: str = ""
-    address: str = ""  # ephemeral: the user; update: the message's ts; respond: the response_url
+    # ephemeral: the user; update: the message's ts; respond: the response_url; file: its name
+    address: str = ""
     thread_ts: str = ""
     content: str
     version: int = 1
@@ -90,6 +91,12 @@ class Outbox:
     def respond(self, key: str, response_url: str, message: Content) -> None:
         """Answer a command privately; the address serves five answers in 30 minutes."""
         self._add(key, RESPOND, message, address=response_url)
+
+    def attach(
+        self, key: str, channel: str, message: Content, *, name: str, body: str, thread_ts: str
+    ) -> None:
+        """Share a text file once under `key`; of the message its text stands above it."""
+        self._add(key, FILE, message, channel=channel, address=name, thread_ts=thread_ts, body=body)
 
     def update(self, channel: str, ts: str, message: Content) -> None:
         """Edit a message in place; what waits for the same message is replaced."""
@@ -196,6 +203,7 @@ class Outbox:
         channel: str = "",
         address: str = "",
         thread_ts: str = "",
+        body: str = "",
     ) -> bool:
         now = self._now()
         row = OutboxRow(
@@ -204,7 +212,7 @@ class Outbox:
             channel=channel,
             address=address,
             thread_ts=thread_ts,
-            content=_content(message),
+            content=_content(message, body),
             state=WAITING,
             due_at=now,
             created_at=now,
@@ -224,5 +232,6 @@ def update_key(channel: str, ts: str) -> str:
     return f"update:{channel}:{ts}"
 
 
-def _content(message: Content) -> str:
-    return orjson.dumps({"text": message.text, "blocks": list(message.blocks)}).decode()
+def _content(message: Content, body: str = "") -> str:
+    content = {"text": message.text, "blocks": list(message.blocks)}
+    return orjson.dumps(content | ({"body": body} if body else {})).decode()

@@ -12,7 +12,7 @@ from typing import Self
 
 import structlog
 
-from bot.config import Config
+from bot.config import Config, SlackSettings
 from bot.courier import Courier
 from bot.inbox import Inbox, inbox_key
 from bot.intake.intake import Intake
@@ -28,6 +28,7 @@ from bot.slack.headcount import Headcount
 from bot.slack.people import People
 from bot.slack.publisher import Publisher
 from bot.slack.reading import Reader
+from bot.slack.scopes import Scopes
 from bot.slack.screen import Screen
 from bot.slack.sender import SlackSender
 from bot.slack_api import web_client
@@ -46,7 +47,7 @@ from bot.work.room import Room
 from bot.work.spills import Spills
 from bot.worker import Worker
 from graph.detect import warm_up
-from graph.errors import BadInputError, UnavailableError
+from graph.errors import BadInputError, LocksmithError, UnavailableError
 from graph.leases import Leases
 from graph.live.graph import LiveGraph
 from graph.live.logs import FollowedLogs
@@ -111,6 +112,7 @@ class Serving:
             previous=[inbox_key(key) for key in keys.reveal_previous()],
         )
         outbox = Outbox(engine, clock=self.graph.now)
+        scopes = Scopes(client)
         publisher = Publisher(
             engine,
             self.response.records,
@@ -118,6 +120,8 @@ class Serving:
             channel=security,
             audience=Audience(people, resolve, config.approvals),
             checkpoint=lambda: self.response.records.checkpoint().text(),
+            workspace_url=people.workspace_url(),
+            attaching=lambda: _may_attach(config.slack, scopes),
         )
         leases = Leases(engine)
         courier = Courier(
@@ -199,6 +203,16 @@ def _eraser(config: Config) -> Eraser | None:
     if token is None or config.response.mode is Mode.OBSERVE:
         return None
     return Eraser(web_client(token.get_secret_value(), base_url=config.slack.base_url))
+
+
+def _may_attach(settings: SlackSettings, scopes: Scopes) -> bool:
+    """Tell whether files are wanted and allowed; while Slack does not say, not."""
+    if "lists" not in settings.wanted_features:
+        return False
+    try:
+        return scopes.has("files:write")
+    except LocksmithError:
+        return False
 
 
 def readiness(inbox: Inbox, app: SlackApp) -> dict[str, str]:

@@ -21,7 +21,7 @@ CORE = {
     "groups:read": "the same for private channels",
 }
 
-FeatureName = Literal["emails", "scan", "mentions", "direct_messages", "files"]
+FeatureName = Literal["emails", "scan", "mentions", "direct_messages", "files", "lists"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ FEATURES: dict[FeatureName, Feature] = {
     ),
     "direct_messages": Feature({"im:history": "take a report by direct message"}, ("message.im",)),
     "files": Feature({"files:read": "look for secrets in text files that are posted"}),
+    "lists": Feature({"files:write": "put a long list of consumers into the thread as a file"}),
 }
 
 _ITEM = re.compile(r"\s*- ([a-z_.:]+)(\s|$)")

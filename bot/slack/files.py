@@ -6,31 +6,29 @@ host and to the workspace that the client talks to.
 Source: docs.slack.dev/reference/objects/file-object (url_private needs the token as a bearer).
 """
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 from slack_sdk import WebClient
 
-from bot.slack_api import is_loopback, slack_errors
+from bot.slack.scopes import Scopes
+from bot.slack_api import is_loopback
 from graph.errors import UnavailableError
 
 SCOPE = "files:read"
 MOST_BYTES = 1_000_000
-SCOPES_KEPT_SECONDS = 300.0
 FILE_HOSTS = frozenset({"files.slack.com", "files.slack-gov.com"})
 SERVER_ERROR = 500
 
 
 class Files:
-    """Works on one WebClient. `clock` counts seconds (monotonic)."""
+    """Works on one WebClient."""
 
-    def __init__(self, client: WebClient, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, client: WebClient) -> None:
         self._client = client
-        self._clock = clock
-        self._granted: tuple[float, bool] | None = None
+        self._scopes = Scopes(client)
 
     def text(self, file: Mapping[str, Any]) -> str | None:
         """
@@ -40,31 +38,15 @@ class Files:
             UnavailableError: Slack could not be asked; worth another try.
         """
         address = str(file.get("url_private_download") or file.get("url_private") or "")
-        if not self.granted or not self._is_slacks(address):
+        if not self.granted or not is_file_host(address, self._client):
             return None
         content = self._download(address)
         return None if content is None else content.decode("utf-8", errors="replace")
 
     @property
     def granted(self) -> bool:
-        """Whether the scope is there; remembered for five minutes."""
-        if self._granted is None or self._clock() - self._granted[0] > SCOPES_KEPT_SECONDS:
-            with slack_errors("asking for the bot's scopes"):
-                headers = self._client.auth_test().headers
-            granted = next(
-                (value for name, value in headers.items() if name.lower() == "x-oauth-scopes"), ""
-            )
-            self._granted = (self._clock(), SCOPE in str(granted).replace(",", " ").split())
-        return self._granted[1]
-
-    def _is_slacks(self, address: str) -> bool:
-        parts, own = urlsplit(address), urlsplit(self._client.base_url)
-        if parts.scheme == "https" and parts.hostname in FILE_HOSTS:
-            return True
-        return own.hostname != "slack.com" and (parts.scheme, parts.netloc) == (
-            own.scheme,
-            own.netloc,
-        )
+        """Whether the scope is there."""
+        return self._scopes.has(SCOPE)
 
     def _download(self, address: str) -> bytes | None:
         """Fetch up to MOST_BYTES; None where Slack sends to its login page instead."""
@@ -90,3 +72,11 @@ class Files:
         except httpx.HTTPError:
             raise UnavailableError("Slack could not be reached for reading a file.") from None
         return bytes(content[:MOST_BYTES])
+
+
+def is_file_host(address: str, client: WebClient) -> bool:
+    """Tell whether `address` is Slack's for files, or the workspace that `client` talks to."""
+    parts, own = urlsplit(address), urlsplit(client.base_url)
+    if parts.scheme == "https" and parts.hostname in FILE_HOSTS:
+        return True
+    return own.hostname != "slack.com" and (parts.scheme, parts.netloc) == (own.scheme, own.netloc)

@@ -99,7 +99,7 @@ class People:
         self._handles: _Cache[str, Mapping[str, str]] = _Cache(GROUP_SECONDS, clock)
         self._channels: _Cache[str, ChannelFacts] = _Cache(CHANNEL_SECONDS, clock)
         self._names: _Cache[str, Mapping[str, str]] = _Cache(CHANNEL_SECONDS, clock)
-        self._team: _Cache[str, tuple[str, str]] = _Cache(3600.0, clock)
+        self._team: _Cache[str, tuple[str, str, str]] = _Cache(3600.0, clock)
 
     def member(self, user: str) -> Member:
         """
@@ -239,6 +239,15 @@ class People:
                 do_now="Do it in a channel of your own, or by /leak in a direct message.",
             )
 
+    def workspace_url(self) -> str:
+        """
+        Return what addresses of messages begin with ("https://acme.slack.com/").
+
+        Raises:
+            LocksmithError: Slack did not say.
+        """
+        return self._own_team()[2]
+
     def knows(self, user: str) -> bool:
         """Tell whether `member` answers without asking Slack."""
         return self._users.has(user)
@@ -273,7 +282,7 @@ class People:
         profile: Mapping[str, Any] = found.get("profile") or {}
         team = str(found.get("team_id") or profile.get("team") or "")
         email = str(profile.get("email") or "").strip().lower()
-        own_team, own_enterprise = self._own_team()
+        own_team, own_enterprise, _ = self._own_team()
         grid = (found.get("enterprise_user") or {}).get("enterprise_id", "")
         at_home = team == own_team or bool(own_enterprise and grid == own_enterprise)
         foreign = bool(found.get("is_stranger")) or bool(team and own_team and not at_home)
@@ -292,11 +301,13 @@ class People:
             foreign=foreign,
         )
 
-    def _own_team(self) -> tuple[str, str]:
-        def ask() -> tuple[str, str]:
+    def _own_team(self) -> tuple[str, str, str]:
+        def ask() -> tuple[str, str, str]:
             with slack_errors("asking which workspace this is"):
                 answer = self._client.auth_test()
-            return str(answer.get("team_id") or ""), str(answer.get("enterprise_id") or "")
+            named = ("team_id", "enterprise_id", "url")
+            team, enterprise, url = (str(answer.get(name) or "") for name in named)
+            return team, enterprise, url
 
         return self._team.get("", ask)
 

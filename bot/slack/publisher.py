@@ -16,10 +16,11 @@ import structlog
 from sqlalchemy import Engine
 
 from bot.outbox import FAILED, SENT, Outbox, update_key
+from bot.slack.links import permalink
 from bot.slack.message_rows import MessageRows, SlackMessageRow
 from bot.slack.views.approval import approval_card, superseded_card
 from bot.slack.views.blocks import Message
-from bot.slack.wanted import Wanted, around, card_key, root_card
+from bot.slack.wanted import Wanted, around, card_key, list_key, root_card
 from graph.errors import LocksmithError
 from responders.incident import OPEN_STATES, ApprovalState, Case, IncidentState
 
@@ -60,7 +61,8 @@ class Publisher:
     """
     One thread per process. `channel` is the id of the security channel.
 
-    `checkpoint` returns the audit line that is posted when an incident ends.
+    `checkpoint` returns the audit line that is posted when an incident ends. `workspace_url` is
+    what links begin with; `attaching` tells whether files may be shared.
     """
 
     def __init__(
@@ -72,6 +74,8 @@ class Publisher:
         channel: str,
         audience: Audience,
         checkpoint: Callable[[], str],
+        workspace_url: str = "",
+        attaching: Callable[[], bool] = lambda: False,
     ) -> None:
         self._rows = MessageRows(engine)
         self._cases = cases
@@ -79,6 +83,8 @@ class Publisher:
         self._channel = channel
         self._audience = audience
         self._checkpoint = checkpoint
+        self._workspace_url = workspace_url
+        self._attaching = attaching
         self._due: set[str] = set()
         self._lock = threading.Lock()
         self._wakeup = threading.Event()
@@ -123,7 +129,8 @@ class Publisher:
         card = rows.get(card_key(case))
         if card is None and case.state not in OPEN_STATES:
             return  # over before Slack was there: nothing to show
-        root = self._keep(case, root_card(case), card, self._channel)
+        listed = self._address(rows.get(list_key(case)), card)
+        root = self._keep(case, root_card(case, whole_list=listed), card, self._channel)
         complete = bool(root.ts)
         if root.ts:
             for wanted in self._around(case, rows):
@@ -137,6 +144,11 @@ class Publisher:
         over = complete and case.state not in OPEN_STATES
         if root.revision != case.revision or root.settled != over:
             self._rows.change(root.key, revision=case.revision, settled=over)
+
+    def _address(self, row: SlackMessageRow | None, card: SlackMessageRow | None) -> str:
+        if row is None or card is None or not (row.ts and card.ts and self._workspace_url):
+            return ""
+        return permalink(self._workspace_url, row, root=card)
 
     def _around(self, case: Case, rows: Mapping[str, SlackMessageRow]) -> list[Wanted]:
         request = case.approval
@@ -153,6 +165,7 @@ class Publisher:
             checkpoint=line,
             alone=self._audience.alone,
             lead=self._audience.lead(case),
+            attaching=self._attaching(),
         )
 
     def _keep(
@@ -169,7 +182,7 @@ class Publisher:
         if row is None:
             row = self._rows.add(wanted.key, case.id, digest)
         if not row.ts:
-            self._outbox.post(_post_key(row), place, wanted.message, thread_ts=thread_ts)
+            self._send(row, wanted, place, thread_ts)
             row = self._take_receipt(row)
         if row.ts and wanted.live and row.digest != digest:
             self._outbox.update(row.channel, row.ts, wanted.message)
@@ -178,6 +191,14 @@ class Publisher:
             log.warning("card.vanished", incident=case.id)
             self._again(row)
         return row
+
+    def _send(self, row: SlackMessageRow, wanted: Wanted, place: str, thread_ts: str) -> None:
+        key, words = _post_key(row), wanted.message
+        if wanted.file is None:
+            self._outbox.post(key, place, words, thread_ts=thread_ts)
+        else:
+            name, body = wanted.file
+            self._outbox.attach(key, place, words, name=name, body=body, thread_ts=thread_ts)
 
     def _take_receipt(self, row: SlackMessageRow) -> SlackMessageRow:
         receipt = self._outbox.delivery(_post_key(row))

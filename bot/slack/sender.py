@@ -13,7 +13,8 @@ from slack_sdk.models.metadata import Metadata
 from slack_sdk.webhook import WebhookClient
 
 from bot.courier import Outgoing
-from bot.outbox import EPHEMERAL, RESPOND, UPDATE
+from bot.outbox import EPHEMERAL, FILE, RESPOND, UPDATE
+from bot.slack.uploads import upload
 from bot.slack_api import SlackRefusedError, slack_errors
 from graph.errors import AccessDeniedError, RefusedError, UnavailableError
 
@@ -21,6 +22,7 @@ METADATA_EVENT = "locksmith_message"
 BLOCK_PROBLEMS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"})
 RESPONSE_HOSTS = frozenset({"hooks.slack.com", "hooks.slack-gov.com"})
 MAX_BLOCKS = 50
+DOUBT = "_Slack did not confirm an earlier attempt: the same message may stand above._"
 
 Blocks = list[dict[str, object]]
 
@@ -50,7 +52,7 @@ class SlackSender:
 
     def find(self, outgoing: Outgoing) -> tuple[str, str] | None:
         """
-        Look for the message that carries the key in its metadata.
+        Look for the message that carries the key in its metadata, or the file by its name.
 
         Raises:
             AccessDeniedError: the bot may not read there (history scopes are optional).
@@ -72,6 +74,11 @@ class SlackSender:
                     channel=outgoing.channel, oldest=oldest, limit=200, include_all_metadata=True
                 )
         for message in answer.get("messages") or []:
+            if outgoing.kind == FILE:
+                shared = (f for f in message.get("files") or [] if f["name"] == outgoing.address)
+                if found := next(shared, None):
+                    return outgoing.channel, str(found["id"])
+                continue
             metadata = message.get("metadata") or {}
             if (metadata.get("event_payload") or {}).get("key") == outgoing.key:
                 return outgoing.channel, str(message["ts"])
@@ -80,6 +87,17 @@ class SlackSender:
     def _send(self, outgoing: Outgoing, blocks: Blocks) -> tuple[str, str]:
         if outgoing.kind == RESPOND:
             return self._respond(outgoing, blocks)
+        if outgoing.kind == FILE:
+            doubt = f"\n{DOUBT}" if outgoing.doubtful else ""
+            identifier = upload(
+                self._client,
+                name=outgoing.address,
+                content=outgoing.body.encode(),
+                channel=outgoing.channel,
+                thread_ts=outgoing.thread_ts,
+                words=outgoing.text + doubt,
+            )
+            return outgoing.channel, identifier
         if outgoing.kind == EPHEMERAL:
             with slack_errors("showing a private note"):
                 answer = self._client.chat_postEphemeral(
@@ -160,5 +178,4 @@ class SlackSender:
 
 
 def _doubt() -> dict[str, object]:
-    words = "_Slack did not confirm an earlier attempt: the same message may stand above._"
-    return {"type": "context", "elements": [{"type": "mrkdwn", "text": words}]}
+    return {"type": "context", "elements": [{"type": "mrkdwn", "text": DOUBT}]}

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.slack.views.approval import approval_card
-from bot.slack.views.blocks import Message
+from bot.slack.views.blocks import Message, message
 from bot.slack.views.charge import lead_note, lead_notice
 from bot.slack.views.incident import (
     checkpoint_note,
@@ -21,7 +21,8 @@ from bot.slack.views.incident import (
 )
 from bot.slack.views.spill import owner_notice
 from bot.slack.views.steps import broken_step, finished_phases
-from responders.incident import ApprovalState, Case, IncidentState
+from bot.slack.views.whole_list import is_long, list_file, list_name, list_note
+from responders.incident import OPEN_STATES, ApprovalState, Case, IncidentState
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +30,27 @@ class Wanted:
     """
     One message that should be there. `user` "" means the thread (or the channel, for the card).
 
-    `live`: it is edited whenever its content changes; else it is posted once and stays.
+    `live`: it is edited whenever its content changes; else it is posted once and stays. `file` is
+    what is shared under the message's text, by name and content.
     """
 
     key: str
     message: Message
     user: str = ""
     live: bool = False
+    file: tuple[str, str] | None = None
 
 
 def card_key(case: Case) -> str:
     return f"{case.id}/card"
 
 
-def root_card(case: Case) -> Wanted:
-    return Wanted(card_key(case), incident_card(case), live=True)
+def list_key(case: Case) -> str:
+    return f"{case.id}/consumers"
+
+
+def root_card(case: Case, *, whole_list: str = "") -> Wanted:
+    return Wanted(card_key(case), incident_card(case, whole_list=whole_list), live=True)
 
 
 def around(
@@ -54,13 +61,16 @@ def around(
     checkpoint: str,
     alone: bool = False,
     lead: str = "",
+    attaching: bool = False,
 ) -> list[Wanted]:
     """
     Name everything beside the card; `checkpoint` is the audit line, "" while it is open.
 
     `alone`: break-glass is set up. `lead` is the user id of a lead whom somebody else named.
+    `attaching`: the bot may share files.
     """
     wanted = [Wanted(f"{case.id}/opened", opened_note(case), live=True)]
+    wanted += _whole_list(case, attaching=attaching)
     wanted += [Wanted(f"{case.id}/owner/{user}", owner_notice(case), user=user) for user in owners]
     wanted += _approval(case, approvers, alone=alone)
     wanted += _lead(case, lead)
@@ -89,6 +99,18 @@ def _approval(case: Case, approvers: Sequence[str], *, alone: bool) -> list[Want
     users = approvers if request.state is ApprovalState.PENDING else ()
     wanted += [Wanted(f"{key}/{user}", direct, user=user, live=True) for user in users]
     return wanted
+
+
+def _whole_list(case: Case, *, attaching: bool) -> list[Wanted]:
+    """Name all consumers where the card cannot; a file for each list that there was."""
+    if not is_long(case):
+        return []
+    note = Wanted(list_key(case), list_note(case, attached=attaching), live=True)
+    if not attaching or case.state not in OPEN_STATES:
+        return [note]
+    words = message(f"Every consumer of {case.id}, with its owner and how it breaks.", [])
+    name = list_name(case)
+    return [note, Wanted(f"{case.id}/file/{name}", words, file=(name, list_file(case)))]
 
 
 def _lead(case: Case, user: str) -> list[Wanted]:

@@ -60,7 +60,8 @@ def help_answer(*, unknown: str = "") -> Message:
 
 def uses_answer(answer: Consumers) -> Message:
     count = counted(len(answer.consumers), "consumer")
-    body = consumers_text(answer.consumers, {}, most=25)
+    rest = f"_All of them:_ {code(f'locksmith uses {answer.secret}', 300)}"
+    body = consumers_text(answer.consumers, {}, most=25, rest=rest)
     return message(
         f"{answer.secret} has {count}.",
         [section(f"{code(answer.secret, 250)} has *{count}*"), section(body), *_gaps(answer.gaps)],
@@ -102,7 +103,12 @@ def blast_answer(secret: str, radius: BlastRadius) -> Message:
         section("*Who owns it*\n" + owners_text(radius.owners)),
         section(
             f"*Who consumes it* ({len(radius.consumers)})\n"
-            + consumers_text(radius.consumers, {}, most=15)
+            + consumers_text(
+                radius.consumers,
+                {},
+                most=15,
+                rest=f"_All of them:_ {code(f'locksmith uses {secret}', 300)}",
+            )
         ),
         section("*Who can read it*\n" + readers_text(radius.readers, most=8)),
         section("*What it opens*\n" + opens_text(radius)) if radius.opens else None,

@@ -67,26 +67,78 @@ def _home_line(
 
 
 def consumers_text(
-    consumers: tuple[Consumer, ...], breakages: Mapping[str, Breakage], *, most: int = TOP
+    consumers: tuple[Consumer, ...],
+    breakages: Mapping[str, Breakage],
+    *,
+    most: int = TOP,
+    rest: str = "",
 ) -> str:
-    """Group by owner and namespace; those that break now come first, the rest is counted."""
+    """
+    Group by owner and namespace; those that break now come first, the rest is counted.
+
+    Room is dealt out to the groups in turn, so that a large team hides no other. `rest` says where
+    all of them are (safe mrkdwn).
+    """
     if not consumers:
         return "No consumer is known."
-    ordered = sorted(consumers, key=lambda each: (not _breaks(each, breakages), each.workload))
+    groups = grouped(consumers, breakages)
+    named = groups if len(consumers) <= most else groups[:GROUPS]
+    rooms = _shares([len(members) for _, members in named], most)
+    lines = []
+    for (title, members), room in zip(groups, rooms, strict=False):
+        some = ", such as" if len(members) > room else ""
+        lines.append(_group_line(title, members, breakages) + some)
+        lines.extend(_consumer_line(consumer, breakages) for consumer in members[:room])
+    if others := groups[len(rooms) :]:
+        hidden = sum(len(members) for _, members in others)
+        lines.append(f"… and {counted(hidden, 'consumer')} in {counted(len(others), 'more group')}")
+    tail = [rest] if rest and len(consumers) > sum(rooms) else []
+    return "\n".join([joined(lines, 2200), *tail])
+
+
+def grouped(
+    consumers: Sequence[Consumer], breakages: Mapping[str, Breakage]
+) -> list[tuple[tuple[str, str], list[Consumer]]]:
+    """Sort consumers by owner and namespace: where most would break first, within a group too."""
     groups: dict[tuple[str, str], list[Consumer]] = {}
-    for consumer in ordered:
+    for consumer in sorted(consumers, key=lambda one: (not _breaks(one, breakages), one.workload)):
         groups.setdefault((consumer.owner, place_of(consumer.workload)), []).append(consumer)
-    left, lines = most, []
-    for (owner, place), members in list(groups.items())[:GROUPS]:
-        if left <= 0:
-            break
-        lines.append(f"*{said(owner_name(owner), 60)}* · {code(place, 60)} ({len(members)})")
-        lines.extend(_consumer_line(consumer, breakages) for consumer in members[:left])
-        left -= len(members[:left])
-    rest = len(consumers) - (most - left)
-    if rest > 0:
-        lines.append(f"… and {counted(rest, 'consumer')} more in {counted(len(groups), 'group')}")
-    return joined(lines, 2200)
+    return sorted(
+        groups.items(),
+        key=lambda group: (-_breaking(group[1], breakages), -len(group[1]), group[0]),
+    )
+
+
+def groups_text(case: Case) -> str:
+    """One line for each group of consumers, with how many are in it and how many would break."""
+    breakages = breakages_of(case)
+    groups = grouped(case.blast_radius.consumers, breakages)
+    lines = [f"• {_group_line(title, members, breakages)}" for title, members in groups]
+    return joined(lines, 2400)
+
+
+def _shares(sizes: Sequence[int], most: int) -> list[int]:
+    """Deal `most` places out to groups of these sizes, one to each in turn."""
+    shares = [0] * len(sizes)
+    while most > 0 and shares != list(sizes):
+        for index, size in enumerate(sizes):
+            if most > 0 and shares[index] < size:
+                shares[index] += 1
+                most -= 1
+    return [share for share in shares if share]
+
+
+def _group_line(
+    title: tuple[str, str], members: Sequence[Consumer], breakages: Mapping[str, Breakage]
+) -> str:
+    owner, place = title
+    broken = _breaking(members, breakages)
+    tail = f", {broken} would break" if broken else ""
+    return f"*{said(owner_name(owner), 60)}* · {code(place, 60)} ({len(members)}{tail})"
+
+
+def _breaking(members: Sequence[Consumer], breakages: Mapping[str, Breakage]) -> int:
+    return sum(_breaks(each, breakages) for each in members)
 
 
 def readers_text(readers: tuple[Reader, ...], *, most: int = 5, limit: int = 1000) -> str:
@@ -140,7 +192,12 @@ def blast_radius_modal(case: Case) -> Block:
             "*Where it lies*\n" + copies_text(radius, case.matches, case.identity_facts, most=30)
         )
     )
-    shown = consumers_text(radius.consumers, breakages_of(case), most=MODAL_TOP)
+    shown = consumers_text(
+        radius.consumers,
+        breakages_of(case),
+        most=MODAL_TOP,
+        rest="All of them are in the incident's thread.",
+    )
     title = f"*Who consumes it* ({len(radius.consumers)}), and what happens if revoked now"
     blocks += [section(title), section(shown)]
     blocks.append(section("*Who can read it*\n" + readers_text(radius.readers, most=20)))

@@ -65,12 +65,18 @@ FACT = 120  # characters; what is longer is a sentence
 ISSUER_FACTS = ("display_name", "accessor", "expire_time")  # shown on the card where known
 
 
-def incident_card(case: Case) -> Message:
-    """Draw the root card; re-drawn on each revision, so that Slack equals the rows."""
+def incident_card(case: Case, *, whole_list: str = "") -> Message:
+    """
+    Draw the root card; re-drawn on each revision, so that Slack equals the rows.
+
+    `whole_list` is the address of the note that names all consumers.
+    """
     radius = case.blast_radius
     over = case.state not in OPEN_STATES
     breakages = {} if over else breakages_of(case)
     consumed = f"*Who consumes it* ({len(radius.consumers)})" + ("" if over else ", if revoked now")
+    rest = f"<{whole_list}|All {len(radius.consumers)}, by owner and one by one>"
+    rest = rest if whole_list else "_All of them: in the thread._"
     blocks = [
         header(f"{_icon(case)} {case.severity.upper()} · {case.title}"),
         context(f"{code(case.id)} · *{STATE_WORDS[case.state]}* · {_origin(case)}"),
@@ -88,7 +94,7 @@ def incident_card(case: Case) -> Message:
         ),
         divider(),
         section("*Where it lies*\n" + copies_text(radius, case.matches, case.identity_facts)),
-        section(f"{consumed}\n" + consumers_text(radius.consumers, breakages)),
+        section(f"{consumed}\n" + consumers_text(radius.consumers, breakages, rest=rest)),
         section("*Who can read it*\n" + readers_text(radius.readers)),
         section("*What it opens*\n" + opens_text(radius)) if radius.opens else None,
         divider(),

@@ -34,6 +34,7 @@ from bot.slack.headcount import Headcount
 from bot.slack.people import People
 from bot.slack.publisher import Publisher
 from bot.slack.reading import Reader
+from bot.slack.scopes import Scopes
 from bot.slack.screen import Screen
 from bot.slack.sender import SlackSender
 from bot.slack_api import web_client
@@ -186,6 +187,7 @@ def running_bot(
         inbox = Inbox(database.engine, inbox_key("test"), clock=clock)
         outbox = Outbox(database.engine, clock=clock)
         desk = SmallDesk()
+        scopes = Scopes(client)
         publisher = Publisher(
             database.engine,
             desk,
@@ -193,6 +195,8 @@ def running_bot(
             channel=people.channel_id("security"),
             audience=Audience(people, resolve, ApprovalPolicy(approvers=("sue@example.com",))),
             checkpoint=lambda: "audit checkpoint 9 abcdef 2026-11-23T00:00:00+00:00",
+            workspace_url=people.workspace_url(),
+            attaching=lambda: scopes.has("files:write"),
         )
         desk.changed = publisher.look
         courier = Courier(

@@ -1,6 +1,8 @@
 """Every message and form stays within Slack's limits, whatever names a cluster comes up with."""
 
+import csv
 import dataclasses
+import io
 import re
 from dataclasses import replace
 from urllib.parse import quote
@@ -20,15 +22,16 @@ from bot.slack.views import (
     home,
     incident,
     spill,
+    whole_list,
 )
 from bot.slack.views.blocks import Block, Message
 from bot.slack.wanted import around
 from graph.queries.consumers import Consumers
 from graph.queries.readers import Readers
 from graph.refs import Ref
-from responders.incident import ApprovalState, Case, IncidentState, Lead, Person
+from responders.incident import ApprovalState, Breakage, Case, IncidentState, Lead, Person
 from responders.mine import Lack, Mine, Wait
-from tests.bot.cases import GATEWAY, NOW, make_case
+from tests.bot.cases import GATEWAY, NOW, make_case, make_consumers
 
 HOSTILE = [
     "<!channel> <@U0SUE> <https://evil.example|click>",
@@ -66,7 +69,11 @@ def messages(case: Case) -> list[Message]:
         *(
             wanted.message
             for wanted in around(
-                case, approvers=["U0SUE"], owners=["U0ANA"], checkpoint="audit checkpoint 1 ab"
+                case,
+                approvers=["U0SUE"],
+                owners=["U0ANA"],
+                checkpoint="audit checkpoint 1 ab",
+                attaching=True,
             )
         ),
         answers.uses_answer(Consumers(GATEWAY, radius.consumers, radius.gaps)),
@@ -158,11 +165,44 @@ def test_no_name_can_mention_anybody_or_hide(name: str, state: IncidentState, co
 
 
 def test_the_card_groups_and_counts_what_it_does_not_show() -> None:
-    card = incident.incident_card(make_case(consumers=300))
-    words = "\n".join(mrkdwn_in(list(card.blocks)))
+    case = make_case(consumers=300)
+    words = "\n".join(mrkdwn_in(list(incident.incident_card(case).blocks)))
     assert "(300)" in words
-    assert "and 290 consumers more" in words
     assert words.count("💥") == 10
+    assert "*payments* · `demo/ns0` (18, 18 would break), such as" in words
+    assert "… and 192 consumers in 11 more groups" in words
+    assert "All of them: in the thread" in words
+    linked = incident.incident_card(case, whole_list="https://acme.slack.com/archives/C1/p1")
+    shown = "\n".join(mrkdwn_in(list(linked.blocks)))
+    assert "<https://acme.slack.com/archives/C1/p1|All 300, by owner and one by one>" in shown
+    few = "\n".join(mrkdwn_in(list(incident.incident_card(make_case(consumers=9)).blocks)))
+    assert "All of them" not in few
+
+
+def test_a_large_team_hides_no_small_one() -> None:
+    crowd = make_consumers(40)
+    alone = replace(crowd[0], workload=Ref("k8s://demo/tiny/Deployment/one"), owner="team:tiny")
+    text = blast_radius.consumers_text((*crowd, alone), {})
+    assert "*tiny* · `demo/tiny`" not in blast_radius.consumers_text(crowd, {})
+    broken = {alone.workload: Breakage(alone.workload, True, "breaks at once")}  # noqa: FBT003
+    text = blast_radius.consumers_text((*crowd, alone), broken)
+    assert text.startswith("*tiny* · `demo/tiny` (1, 1 would break)\n"), "who breaks comes first"
+
+
+def test_the_whole_list_names_everybody_and_holds_no_formula() -> None:
+    case = make_case(consumers=300)
+    odd = replace(case.blast_radius.consumers[0], owner="team:=HYPERLINK(1)", reason="+1\u202e")
+    radius = replace(case.blast_radius, consumers=(odd, *case.blast_radius.consumers[1:]))
+    text = whole_list.list_file(replace(case, blast_radius=radius))
+    head, *rows = csv.reader(io.StringIO(text))
+    assert tuple(head) == whole_list.COLUMNS
+    assert len(rows) == 300
+    assert not [cell for row in rows for cell in row if cell.startswith(whole_list.FORMULA)]
+    assert "\u202e" not in text
+    note = "\n".join(mrkdwn_in(list(whole_list.list_note(case, attached=True).blocks)))
+    assert note.count("would break") == 17, "every group is counted"
+    alone = mrkdwn_in(list(whole_list.list_note(case, attached=False).blocks))
+    assert "locksmith incident show" in "\n".join(alone)
 
 
 def test_the_card_says_that_nobody_was_paged() -> None:
