@@ -110,6 +110,8 @@ class HttpCall(EndpointSettings):
     """
     One call of an issuer's API; `path`, `headers` and `body` may hold `{token}` and `{id}`.
 
+    In `create` they may hold `{mark}`, a text of that one creation.
+
     `ok` are the statuses of success; `dead` those that prove a token to be refused.
     """
 
@@ -121,6 +123,24 @@ class HttpCall(EndpointSettings):
     dead: tuple[int, ...] = (401, 403)
 
 
+class FindCall(HttpCall):
+    """
+    The call that lists an issuer's tokens, to find one that was made and whose answer was lost.
+
+    `items` is where the answer has the list ("" where it is the list), `id` and `mark` are fields
+    of an item, `more` one of the answer that says when the list is not complete. `remove` takes an
+    item's `{id}`; without it that is `revoke_by_id`.
+    """
+
+    method: Literal["GET", "POST"] = "GET"
+    ok: tuple[int, ...] = (200,)
+    items: str = ""
+    id: str = "id"
+    mark: str = "name"
+    more: str = ""
+    remove: HttpCall | None = None
+
+
 class IssuerSettings(EndpointSettings):
     """
     An issuer of tokens with an HTTP API: how to create, revoke and probe one.
@@ -128,6 +148,8 @@ class IssuerSettings(EndpointSettings):
     `revoke_by_id` takes back a token that was created and could not be stored, when only its id is
     known any more; without it such a token is named to the person who has to revoke it.
     `id_pattern` finds the id in the token itself, where the issuer puts it there.
+    `idempotent`: it answers a repeated Idempotency-Key with the same token. `find` looks for what
+    was made before a crash. With neither of them a person is asked to look.
     """
 
     kind: Literal["http"] = "http"
@@ -140,6 +162,18 @@ class IssuerSettings(EndpointSettings):
     token_field: str = "token"  # noqa: S105 - the name of a field
     id_field: str = "id"
     id_pattern: str = ""
+    idempotent: bool = False
+    find: FindCall | None = None
+
+    @model_validator(mode="after")
+    def _finds_what_it_made(self) -> Self:
+        if self.find is None:
+            return self
+        if "{mark}" not in self.create.model_dump_json():
+            raise ValueError("`find` needs {mark} in `create`: what is found must be known as ours")
+        if self.find.remove is None and self.revoke_by_id is None:
+            raise ValueError("`find` needs `revoke_by_id`, or a call `remove` of its own")
+        return self
 
     @model_validator(mode="after")
     def _finds_an_id(self) -> Self:

@@ -38,6 +38,10 @@ _NAMES = re.compile(r"\{[a-z_]+\}")
 Value = SecretValue | str
 
 
+class NotSentError(UnavailableError):
+    """There was no connection: what was to be sent did not arrive, and had no effect."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A call before it is filled in; `form` is sent URL-encoded, `body` as JSON."""
@@ -77,7 +81,8 @@ def send(
     Fill in `{name}` of `values` and send; names of `in_url`, which are no secrets, in the path too.
 
     Raises:
-        RefusedError: a value would go into the URL. UnavailableError: no answer came.
+        RefusedError: a value would go into the URL. UnavailableError: no answer came
+        (NotSentError: nor did the call get there).
         BadInputError: a value does not fit into a header.
     """
     path = call.path
@@ -111,6 +116,8 @@ def send(
             means="Nothing was sent.",
             do_now="Check the address, and that the value in the store is a single line of ASCII.",
         ) from None
+    except (httpx.ConnectError, httpx.ConnectTimeout):
+        raise NotSentError(f"{who} could not be reached.") from None
     except httpx.TimeoutException:
         raise UnavailableError(f"{who} did not answer in time.") from None
     except httpx.HTTPError:

@@ -18,12 +18,26 @@ import structlog
 from graph.connections import Connections, HttpCall
 from graph.errors import BadInputError, LocksmithError, RefusedError, UnavailableError
 from graph.secret_value import SecretValue
-from responders.http_calls import Call, Value, dig, json_of, not_taken, require_tls, send
+from responders.http_calls import (
+    Call,
+    NotSentError,
+    Value,
+    dig,
+    json_of,
+    not_taken,
+    require_tls,
+    send,
+)
 from responders.probing import Answer
 
 log = structlog.get_logger()
 
 _GONE = {404, 410}
+_SERVER_ERROR = 500
+
+
+class UnclearError(UnavailableError):
+    """The issuer was asked for a token, and whether it made one is not known."""
 
 
 class HttpIssuer:
@@ -39,10 +53,35 @@ class HttpIssuer:
         self._settings = connections.issuer(name)
         require_tls(f"The issuer {name}", self._settings.base_url, f"issuers.{name}.base_url")
 
-    def create(self, idempotency_key: str) -> tuple[str, SecretValue]:
-        """Create a token: its id ("" if the issuer gives none) and its value."""
+    @property
+    def idempotent(self) -> bool:
+        """Whether a repeated Idempotency-Key is answered with the same token."""
+        return self._settings.idempotent
+
+    @property
+    def finds(self) -> bool:
+        """Whether a token whose answer got lost can be looked for."""
+        return self._settings.find is not None
+
+    def create(self, idempotency_key: str, mark: str) -> tuple[str, SecretValue]:
+        """
+        Create a token: its id ("" if the issuer gives none) and its value.
+
+        Raises:
+            UnclearError: it may have made one. After every other error there is none, or its
+            message names it.
+        """
         call = self._settings.create
-        answer = self._admin(call, headers={"Idempotency-Key": idempotency_key})
+        try:
+            answer = self._admin(call, mark=mark, headers={"Idempotency-Key": idempotency_key})
+        except NotSentError:
+            raise
+        except UnavailableError as error:
+            raise UnclearError(error.happened) from None
+        if answer.status_code >= _SERVER_ERROR and answer.status_code not in call.ok:
+            raise UnclearError(
+                f"{self.name} answered {answer.status_code} when it was asked for a token."
+            )
         self._expect(answer, call, "create a token")
         body = json_of(answer)
         token = dig(body, self._settings.token_field)
@@ -77,9 +116,11 @@ class HttpIssuer:
         found = re.search(pattern, token.reveal()) if pattern else None
         return found[1] if found else ""
 
-    def take_back(self, identifier: str, token: SecretValue | None = None) -> bool:
+    def take_back(
+        self, identifier: str, token: SecretValue | None = None, *, call: HttpCall | None = None
+    ) -> bool:
         """Revoke a token that could not be stored; True when it is gone."""
-        call = self._settings.revoke_by_id
+        call = call or self._settings.revoke_by_id
         try:
             if call is not None and identifier:
                 return self._revoke(call, token, identifier) or True
@@ -90,6 +131,39 @@ class HttpIssuer:
                 "token.left_over", issuer=self.name, token_id=identifier, why=error.happened
             )
         return False
+
+    def find(self, mark: str) -> tuple[str, ...] | None:
+        """
+        Name the tokens that were created with `mark`; None where that cannot be told.
+
+        Raises:
+            UnavailableError: it could not be asked.
+        """
+        call = self._settings.find
+        if call is None:
+            return None
+        try:
+            answer = self._admin(call)
+            self._expect(answer, call, "list the tokens")
+        except UnavailableError:
+            raise
+        except LocksmithError as error:
+            log.warning("tokens.not_listed", issuer=self.name, why=error.happened)
+            return None
+        body = json_of(answer)
+        items = dig(body, call.items) if call.items else body
+        if not isinstance(items, list):
+            log.warning("tokens.not_listed", issuer=self.name, why="the answer holds no list")
+            return None
+        ours = [item for item in items if mark in str(dig(item, call.mark) or "")]
+        if not ours and call.more and dig(body, call.more):
+            return None  # it may be among those that were not shown
+        return tuple(str(dig(item, call.id) or "") for item in ours)
+
+    def remove_found(self, identifier: str) -> bool:
+        """Revoke what `find` named; True when it is gone."""
+        call = self._settings.find.remove if self._settings.find else None
+        return self.take_back(identifier, call=call) if identifier else False
 
     def probe(self, token: SecretValue) -> Answer:
         """Use a token in the configured harmless call."""
@@ -119,11 +193,11 @@ class HttpIssuer:
         *,
         token: SecretValue | None = None,
         identifier: str = "",
+        mark: str = "",
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        return self._call(
-            call, token, identifier, {"Authorization": "Bearer {admin}", **(headers or {})}
-        )
+        given = {"Authorization": "Bearer {admin}", **(headers or {})}
+        return self._call(call, token, identifier, given, mark)
 
     def _call(
         self,
@@ -131,10 +205,12 @@ class HttpIssuer:
         token: SecretValue | None,
         identifier: str,
         headers: Mapping[str, str],
+        mark: str = "",
     ) -> httpx.Response:
         values: dict[str, Value] = {
             "token": token or "",
             "id": identifier,
+            "mark": mark,
             "admin": SecretValue(self._settings.admin_token.get_secret_value()),
         }
         return send(
@@ -142,7 +218,7 @@ class HttpIssuer:
             base_url=self._settings.base_url,
             values=values,
             who=self.name,
-            in_url=("id",),
+            in_url=("id", "mark"),
         )
 
     def _expect(self, answer: httpx.Response, call: HttpCall, doing: str) -> None:

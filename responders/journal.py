@@ -103,7 +103,13 @@ class Journal:
             facts: dict[str, object] = {"step": step_id, "use": planned.use}
             facts |= {"targets": list(planned.targets), "resumed": resumed, "executor": executor}
             transaction.log(incident.id, "intent", sentence, facts=facts)
-            return Ticket(go=True, state=StepState.RUNNING, receipt=receipt, receipts=receipts)
+            return Ticket(
+                go=True,
+                state=StepState.RUNNING,
+                receipt=receipt,
+                receipts=receipts,
+                began=row.started_at,
+            )
 
     def received(self, plan_id: str, step_id: str, executor: str, receipt: Receipt) -> None:
         """Commit what `apply` said."""

@@ -31,6 +31,8 @@ _MARK_DIGEST = "locksmith_digest"
 _MARK_ISSUED = "locksmith_issued_id"
 _MARK_ATTEMPT = "locksmith_attempt"
 _MARK_BEFORE = "locksmith_before"
+_MARK_SINCE = "locksmith_since"
+_MARK_TOLD = "locksmith_told"
 _RESTORED = "locksmith_restored"  # "3<1 5<3": version 3 holds what version 1 held, …
 _MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 
@@ -67,7 +69,9 @@ class Mark:
     What a step noted before it wrote: the next version after `after` is its own if `digest` fits.
 
     `issued_id` is the issuer's name for a token that was made for this write; `before` are the
-    names of those that it knew already, where it takes no idempotency key.
+    names of those that it knew already, where it takes no idempotency key. `since` is when it was
+    asked for one (`issuing.SETTLED`: nothing of that is left), `told` the try of the step that told
+    a person to look for what it may have made.
     """
 
     step: str
@@ -76,6 +80,8 @@ class Mark:
     issued_id: str = ""
     attempt: int = 1
     before: str = ""
+    since: str = ""
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +167,8 @@ class KvSecret:
             _MARK_ISSUED: mark.issued_id or None,
             _MARK_ATTEMPT: str(mark.attempt),
             _MARK_BEFORE: mark.before or None,
+            _MARK_SINCE: mark.since or None,
+            _MARK_TOLD: mark.told or None,
         }
         self._call("patch", "metadata", "mark", body={"custom_metadata": values})
 
@@ -275,6 +283,8 @@ def _read_mark(custom: Mapping[str, Any]) -> Mark | None:
         issued_id=str(custom.get(_MARK_ISSUED) or ""),
         attempt=int(attempt),
         before=str(custom.get(_MARK_BEFORE) or ""),
+        since=str(custom.get(_MARK_SINCE) or ""),
+        told=str(custom.get(_MARK_TOLD) or ""),
     )
 
 

@@ -6,6 +6,7 @@ What `journal.py` (forwards) and `undoing.py` (backwards) share. Part of the roo
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlmodel import Session, col, select
 
@@ -44,6 +45,7 @@ class Ticket:
     state: StepState
     receipt: Receipt | None
     receipts: Mapping[str, Receipt]  # of the steps before, by id
+    began: datetime | None = None  # this try of it; a crash does not change it
 
 
 def end_step(

@@ -113,7 +113,7 @@ class StepRunner:
             member, settings = self._member(step)
             receipt = ticket.receipt or Receipt("")  # what follows is done again in any case
             follows = step.way_back == WayBack.FOLLOWS
-            context = self._context(run, step, ticket.receipts, self._settings.apply_seconds)
+            context = self._context(run, step, ticket, self._settings.apply_seconds)
             context = replace(context, key=f"{context.key}:undo")
             self._passing(f"{step.id}:undo")
             undone = self._patiently(
@@ -144,13 +144,13 @@ class StepRunner:
         receipt = ticket.receipt
         if receipt is None:
             self._may(run, step)
-            context = self._context(run, step, ticket.receipts, self._settings.apply_seconds)
+            context = self._context(run, step, ticket, self._settings.apply_seconds)
             self._passing(f"{step.id}:apply")
             receipt = self._apply(member, settings, context)
             self._passing(f"{step.id}:receipt")
             self._journal.received(run.plan_id, step.id, self._executor, receipt)
             _log.info("step.applied", use=step.use)
-        context = self._context(run, step, ticket.receipts, self._settings.verify_seconds)
+        context = self._context(run, step, ticket, self._settings.verify_seconds)
         self._passing(f"{step.id}:verify")
         verdict = self._verify(member, settings, receipt, context)
         self._passing(f"{step.id}:verdict")
@@ -178,9 +178,7 @@ class StepRunner:
             )
         return member, member.Settings.model_validate(dict(step.settings))
 
-    def _context(
-        self, run: Run, step: PlannedStep, receipts: Mapping[str, Receipt], seconds: float
-    ) -> StepContext:
+    def _context(self, run: Run, step: PlannedStep, ticket: Ticket, seconds: float) -> StepContext:
         def progress(sentence: str) -> None:
             if self._leaving.is_set():
                 raise Leaving
@@ -190,8 +188,9 @@ class StepRunner:
             connections=self._tools.connections,
             fingerprinter=self._tools.fingerprinter,
             key=f"{run.incident_id}:{run.plan_id}:{step.id}",
+            began=ticket.began or self._tools.now(),
             incident_id=run.incident_id,
-            receipts=receipts,
+            receipts=ticket.receipts,
             progress=progress,
             now=self._tools.now,
             deadline=self._deadline(seconds),

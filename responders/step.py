@@ -56,15 +56,17 @@ class StepContext:
     """
     What a step is given beside its settings.
 
-    `key` is the idempotency key of this step of this plan; `receipts` are those of the steps done
-    before, by their id in the plan ("rotate", "refresh:1", …); `progress` shows a sentence on the
-    card while the step runs ("3 of 5 pods are on the new version"); `deadline` is when to give up
-    waiting (then the verdict is UNKNOWN, never a guess).
+    `key` is the idempotency key of this step of this plan; `began` is when this try of it did: a
+    crash does not change it, a person who has the step tried again does; `receipts` are those of
+    the steps done before, by their id in the plan ("rotate", "refresh:1", …); `progress` shows a
+    sentence on the card while the step runs ("3 of 5 pods are on the new version"); `deadline` is
+    when to give up waiting (then the verdict is UNKNOWN, never a guess).
     """
 
     connections: Connections
     fingerprinter: Fingerprinter
     key: str
+    began: datetime
     incident_id: str
     receipts: Mapping[str, Receipt]
     progress: Callable[[str], None]

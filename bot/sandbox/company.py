@@ -103,7 +103,12 @@ def demo_config(
                 "paygate": {
                     "base_url": world.issuer.address,
                     "admin_token": world.issuer.admin_token,
-                    "create": {"method": "POST", "path": "/v1/tokens", "ok": [201]},
+                    "create": {
+                        "method": "POST",
+                        "path": "/v1/tokens",
+                        "body": {"name": "locksmith {mark}"},
+                        "ok": [201],
+                    },
                     "revoke": {
                         "method": "POST",
                         "path": "/v1/tokens/revoke",
@@ -111,6 +116,7 @@ def demo_config(
                         "ok": [200],
                     },
                     "revoke_by_id": {"method": "DELETE", "path": "/v1/tokens/{id}", "ok": [204]},
+                    "find": {"path": "/v1/tokens", "items": "tokens"},
                     "probe": {"method": "GET", "path": "/v1/account", "ok": [200], "dead": [401]},
                 }
             },

@@ -5,8 +5,8 @@ A leaked value is dead when its issuer refuses it; replacing it in the store alo
 So the demo needs an issuer that can be asked from outside. Real HTTP, no tokens in its answers
 after the first, digests only inside. It stands for the API of any such provider::
 
-    POST   /v1/tokens          admin  -> 201 {"id", "token"}
-    GET    /v1/tokens          admin  -> 200 {"tokens": [{"id", "created", "last_used", "state"}]}
+    POST   /v1/tokens          admin, {"name"} -> 201 {"id", "token"}
+    GET    /v1/tokens          admin  -> 200 {"tokens": [{"id", "name", "created", "state", …}]}
     DELETE /v1/tokens/{id}     admin  -> 204, 404 unknown
     POST   /v1/tokens/revoke   admin, {"token"} -> 200 {"id", "state"}, 404 unknown
     GET    /v1/account         token  -> 200 {"account", "token_id"}, 401 refused
@@ -35,6 +35,7 @@ _UNKNOWN = Answer(HTTPStatus.NOT_FOUND, {"error": "not_found"})
 @dataclass(slots=True)
 class _Token:
     identifier: str
+    name: str
     created: datetime
     last_used: datetime | None = None
     revoked: bool = False
@@ -42,6 +43,7 @@ class _Token:
     def view(self) -> dict[str, object]:
         return {
             "id": self.identifier,
+            "name": self.name,
             "created": self.created.isoformat(),
             "last_used": self.last_used.isoformat() if self.last_used else None,
             "state": "revoked" if self.revoked else "active",
@@ -57,12 +59,12 @@ class Paygate(LoopbackServer):
         self._tokens: dict[str, _Token] = {}  # by sha256 of the value
         self._lock = Lock()
 
-    def issue(self) -> tuple[str, str]:
+    def issue(self, name: str = "") -> tuple[str, str]:
         """Issue a token: its id, and the value that will never be shown again."""
         value = TOKEN_PREFIX + "".join(secrets.choice(_BASE62) for _ in range(32))
         identifier = f"tok_{secrets.token_hex(8)}"
         with self._lock:
-            self._tokens[_digest(value)] = _Token(identifier, datetime.now(UTC))
+            self._tokens[_digest(value)] = _Token(identifier, name, datetime.now(UTC))
         return identifier, value
 
     def accepts(self, value: str) -> bool:
@@ -83,7 +85,7 @@ class Paygate(LoopbackServer):
             return _REFUSED
         match request.method, request.path.strip("/").split("/"):
             case "POST", ["v1", "tokens"]:
-                identifier, value = self.issue()
+                identifier, value = self.issue(_name_in(request.body))
                 answer = Answer(HTTPStatus.CREATED, {"id": identifier, "token": value})
             case "GET", ["v1", "tokens"]:
                 with self._lock:
@@ -124,6 +126,13 @@ class Paygate(LoopbackServer):
                     token.revoked = True
                     return Answer(HTTPStatus.NO_CONTENT)
         return _UNKNOWN
+
+
+def _name_in(body: bytes) -> str:
+    try:
+        return str(json.loads(body or b"{}").get("name", ""))
+    except (ValueError, AttributeError):
+        return ""
 
 
 def _digest(value: str) -> str:

@@ -4,8 +4,7 @@ A token that somebody else issues over HTTP: a new one into the store, the leake
 How an issuer is asked to create, revoke and probe is told in the configuration (`issuers.NAME`),
 so that a new provider needs no code. `rotate` does it all in one call, since a value may not travel
 between steps: create, try it, write it to the store. A token that cannot be stored is revoked
-again; a repeat after a crash goes on with what the mark in the store's metadata says (see
-`responders/kv_versions.py`) and sends the same Idempotency-Key.
+again. A repeat after a crash never makes a second one silently: see `responders/issuing.py`.
 
 `revoke` reads the leaked version from the store, in memory, and never believes the issuer's "done":
 the old value is tried twice and has to be refused, while the current one, if it is another, has to
@@ -26,23 +25,19 @@ Example::
 Source: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 """
 
-from dataclasses import replace
 from typing import ClassVar
 
 import structlog
 from pydantic import Field
 
 from graph.collector import Permission
-from graph.errors import AccessDeniedError, LocksmithError, NotFoundError, UnavailableError
-from graph.secret_value import SecretValue
 from responders.issuers import HttpIssuer
+from responders.issuing import make_token, store_token
 from responders.kv_versions import (
     READ_VALUES,
     READ_VERSIONS,
     WRITE_VALUES,
     KvSecret,
-    Mark,
-    Versions,
     digest,
 )
 from responders.kv_way_back import judged_back, put_back
@@ -107,8 +102,8 @@ class Rotate(Step[RotateSettings]):
         version = secret.written_under(seen, context.key, settings.field, context.fingerprinter)
         mark, left_over = seen.mark_of(context.key), ""
         if version is None or mark is None:
-            mark, value, left_over = _create(secret, issuer, seen, context)
-            version = _store(secret, issuer, mark, value, settings.field)
+            mark, value, left_over = make_token(secret, issuer, seen, context)
+            version = store_token(secret, issuer, mark, value, settings.field)
         facts: dict[str, Fact] = {
             "version": version,
             "secret": settings.secret,
@@ -121,7 +116,7 @@ class Rotate(Step[RotateSettings]):
         )
         if left_over:
             facts["left_over"] = left_over
-            sentence += f" An earlier try left the token {left_over}: revoke it at the issuer."
+            sentence += f" An earlier try left the token {left_over}: make sure that it is revoked."
         return Receipt(sentence, facts)
 
     def verify(self, settings: RotateSettings, receipt: Receipt, context: StepContext) -> Verdict:
@@ -211,69 +206,3 @@ class Revoke(Step[RevokeSettings]):
             context=context,
             control=(lambda: issuer.probe(current)) if moved else None,
         )
-
-
-def _create(
-    secret: KvSecret, issuer: HttpIssuer, seen: Versions, context: StepContext
-) -> tuple[Mark, SecretValue, str]:
-    """
-    Create a token and note its id before it is stored.
-
-    Returns the mark, the value, and the id of a token that an earlier try left at the issuer and
-    that could not be taken back ("" if there is none).
-    """
-    former = seen.mark_of(context.key)
-    mark = Mark(context.key, seen.current, attempt=former.attempt if former else 1)
-    if former is None:
-        secret.set_mark(mark)
-    identifier, value = issuer.create(f"{context.key}:{mark.attempt}")
-    left_over = ""
-    if former is not None and former.issued_id not in {"", identifier}:
-        left_over = "" if issuer.take_back(former.issued_id) else former.issued_id
-    known = replace(mark, issued_id=identifier, digest=digest(value, context.fingerprinter))
-    try:
-        _must_work(issuer, value, context)
-        secret.set_mark(known)
-    except LocksmithError:
-        _give_up(secret, issuer, known, value)
-        raise
-    return known, value, left_over
-
-
-def _must_work(issuer: HttpIssuer, value: SecretValue, context: StepContext) -> None:
-    """Try it: a token that its issuer does not accept must never reach a consumer."""
-    answer = issuer.probe(value)
-    for _ in context.attempts(seconds=_TO_BECOME_VALID, every=_BETWEEN_PROBES):
-        if answer.accepted:
-            return
-        answer = issuer.probe(value)
-    raise UnavailableError(
-        f"{issuer.name} does not accept the token that it has just issued: {answer.sentence}.",
-        means="The token was not stored; consumers keep the one that they have.",
-    )
-
-
-def _store(secret: KvSecret, issuer: HttpIssuer, mark: Mark, value: SecretValue, field: str) -> int:
-    try:
-        return secret.write(field, value, after=mark.after)
-    except UnavailableError:
-        raise  # it may have been written: a repeat finds out by the mark, and loses nothing
-    except LocksmithError:
-        _give_up(secret, issuer, mark, value)
-        raise
-
-
-def _give_up(secret: KvSecret, issuer: HttpIssuer, mark: Mark, value: SecretValue) -> None:
-    """Take the token back, and see to it that a repeat asks for a really new one."""
-    taken_back = issuer.take_back(mark.issued_id, value)
-    following = Mark(
-        mark.step,
-        mark.after,
-        issued_id="" if taken_back else mark.issued_id,
-        attempt=mark.attempt + 1,
-    )
-    try:
-        secret.set_mark(following)
-    except (UnavailableError, AccessDeniedError, NotFoundError) as error:
-        # The repeat then gets the same token, sees that it is refused, and comes here again.
-        log.warning("mark.not_set", secret=secret.ref, why=error.happened)

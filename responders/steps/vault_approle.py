@@ -27,6 +27,7 @@ Example::
 Source: https://openbao.org/api-docs/auth/approle/ (secret-id with metadata, secret-id-accessor).
 """
 
+from dataclasses import replace
 from typing import Any, ClassVar
 from uuid import NAMESPACE_URL, uuid5
 
@@ -38,6 +39,7 @@ from graph.collector import Permission
 from graph.connections import vault_errors
 from graph.errors import AccessDeniedError, BadInputError, NotFoundError
 from graph.secret_value import SecretValue
+from responders.issuing import require_word
 from responders.kv_versions import (
     READ_VALUES,
     READ_VERSIONS,
@@ -122,24 +124,16 @@ class Rotate(Step[RotateSettings]):
         doubt = ""
         if done is None:
             former = seen.mark_of(context.key)
-            if former is None:
-                secret.set_mark(Mark(context.key, seen.current))
-            elif former.issued_id:
+            if former is not None and former.issued_id:
                 role.destroy(former.issued_id)  # made by an earlier try, stored nowhere
-            elif not role.destroy_made(context):
-                doubt = (
-                    " An earlier try may have made one that nobody has: the bot may not list the"
-                    " secret-ids of the role, so a person looks."
-                )
+            elif former is not None and not role.destroy_made(context):
+                require_word(secret, former, context, what="A secret-id", where=settings.role)
+                doubt = " An earlier try may have made one that nobody has; a person looked for it."
+            mark = Mark(context.key, seen.current, since=context.began.isoformat())
+            secret.set_mark(mark)
             value, accessor = role.make(context)
-            secret.set_mark(
-                Mark(
-                    context.key,
-                    seen.current,
-                    digest(value, context.fingerprinter),
-                    issued_id=accessor,
-                )
-            )
+            known = digest(value, context.fingerprinter)
+            secret.set_mark(replace(mark, digest=known, issued_id=accessor))
             done = secret.write(settings.field, value, after=seen.current)
         return Receipt(
             f"A new secret-id of {settings.role} is version {done} of {settings.secret}.{doubt}",

@@ -15,12 +15,18 @@ from tests.crashes.places import PLACES
 from tests.crashes.sweep import Outcome, sweep
 
 
-def main(names: list[str], every: int) -> int:
+def main(names: list[str], every: int, step: str) -> int:
     """Sweep, print the table, and say by the exit code whether all of it is well."""
     began = time.monotonic()
     chosen = [place for place in PLACES if not names or place.__name__ in names]
     with tempfile.TemporaryDirectory(prefix="locksmith-crashes-") as folder:
-        outcomes = list(sweep(chosen, Path(folder), lambda points: points[::every]))
+        outcomes = list(
+            sweep(
+                chosen,
+                Path(folder),
+                lambda points: [at for at in points if at.startswith(step)][::every],
+            )
+        )
     table = defaultdict(list)
     for outcome in outcomes:
         if outcome.point:
@@ -53,5 +59,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("places", nargs="*")
     parser.add_argument("--every", type=int, default=1, help="only every Nth point")
+    parser.add_argument("--step", default="", help="only points that begin so: “rotate:”")
     given = parser.parse_args()
-    sys.exit(main(given.places, given.every))
+    sys.exit(main(given.places, given.every, given.step))

@@ -43,7 +43,10 @@ class Unknown(Place):
 
 
 class HttpToken(Place):
+    """An issuer that takes no Idempotency-Key, and lists its tokens by name."""
+
     playbook, order = "http-api-token", "rotate-first"
+    takes_keys, lists = False, True
 
     def prepare(self) -> None:
         self.value = self._call("POST", "/v1/tokens").json()["token"]
@@ -55,12 +58,19 @@ class HttpToken(Place):
         paygate = {
             "base_url": address,
             "admin_token": admin,
-            "create": {"path": "/v1/tokens", "ok": [201]},
+            "create": {
+                "path": "/v1/tokens",
+                "body": {"name": "shop {mark}"},
+                "headers": {} if self.takes_keys else {"Idempotency-Key": ""},
+                "ok": [201],
+            },
             "revoke": {"path": "/v1/tokens/revoke", "body": {"token": "{token}"}, "ok": [200]},
             "revoke_by_id": {"method": "DELETE", "path": "/v1/tokens/{id}", "ok": [204]},
             "probe": {"method": "GET", "path": "/v1/account", "ok": [200], "dead": [401]},
         }
-        return {"issuers": {"paygate": paygate}}
+        if self.lists:
+            paygate["find"] = {"path": "/v1/tokens", "items": "tokens"}
+        return {"issuers": {"paygate": paygate | {"idempotent": self.takes_keys}}}
 
     def wrongs(self) -> Iterator[str]:
         yield from self.replaced_once()
@@ -83,6 +93,25 @@ class HttpToken(Place):
 
     def _accepted(self, token: str) -> bool:
         return self._call("GET", "/v1/account", token).is_success
+
+
+class HttpTokenKeyed(HttpToken):
+    """One that answers a repeated Idempotency-Key with the same token."""
+
+    takes_keys, lists = True, False
+
+
+class HttpTokenAsked(HttpToken):
+    """One that does neither: a person looks for what may have been made, and removes it."""
+
+    takes_keys, lists = False, False
+
+    def answer(self, sentence: str) -> None:
+        assert "may have been made at paygate" in sentence, sentence
+        found = self._call("GET", "/v1/tokens").json()["tokens"]
+        for each in found:
+            if each["name"] and each["id"] not in self.before and each["state"] == "active":
+                self._call("DELETE", f"/v1/tokens/{each['id']}")
 
 
 class HttpTokenInCluster(HttpToken):

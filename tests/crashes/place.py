@@ -56,6 +56,9 @@ class Place:
     def by_hand(self, step_id: str) -> None:
         """Do what a manual step asks a person for."""
 
+    def answer(self, sentence: str) -> None:
+        """Do what a step that stopped asks for, before it is retried."""
+
     def wrongs(self) -> Iterator[str]:
         """Name what is lost and what was done twice."""
         yield from ()

@@ -11,7 +11,9 @@ from tests.crashes.kv_places import (
     ByHand,
     Generated,
     HttpToken,
+    HttpTokenAsked,
     HttpTokenInCluster,
+    HttpTokenKeyed,
     Unknown,
 )
 from tests.crashes.place import Place
@@ -28,6 +30,8 @@ PLACES: tuple[type[Place], ...] = (
     ByHand,
     Unknown,
     HttpToken,
+    HttpTokenKeyed,
+    HttpTokenAsked,
     HttpTokenInCluster,
     AppRole,
     Token,

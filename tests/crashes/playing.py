@@ -139,6 +139,7 @@ class _Company:
         self._played.asked.append(f"{step_id}: {step.sentence}")
         if len(self._played.asked) > 5:
             raise AssertionError(f"it does not get on: {self._played.asked[-1]}")
+        self._place.answer(step.sentence)
         self._as_person(lambda: self._desk.retry(case.id, ANA, step_id))
 
     def _as_person(self, act: Callable[[], object]) -> None:

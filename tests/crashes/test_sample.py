@@ -16,6 +16,8 @@ pytestmark = pytest.mark.slow
 
 # Nothing of it is changed but by persons, or its only change is its last point.
 NEVER_KILLED = {"Unknown"}
+# An issuer that neither takes an Idempotency-Key nor lists: a person has to look.
+ASKS = {"HttpTokenAsked"}
 
 
 @pytest.mark.timeout(600)
@@ -31,4 +33,4 @@ def test_a_playbook_killed_on_its_way_loses_nothing_and_repeats_nothing(
         assert each.played.audit == "intact", each
         assert set(each.played.steps) == {"confirmed"}, each
         assert each.played.state in {"verified", "closed"}, each
-        assert each.played.asked == [], each
+        assert bool(each.played.asked) == (each.place in ASKS), each

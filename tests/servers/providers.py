@@ -42,6 +42,7 @@ class Providers(LoopbackServer):
         super().__init__(self._route, name="providers")
         self._lock = Lock()
         self._live: dict[str, bool] = {}
+        self._names: dict[str, str] = {}  # of what OpenAI and SendGrid made, by id
         self.calls: list[str] = []
 
     admin = "sk-admin-of-the-stand-in"  # of OpenAI and SendGrid: may make and delete keys
@@ -129,7 +130,7 @@ class Providers(LoopbackServer):
     _npm = _stripe = _huggingface = _only_probed
 
     def _openai(self, request: Request, call: str) -> Answer:
-        """A service account comes with its first key; keys are deleted by id, with 200."""
+        """A service account comes with its first key; both are deleted by id, with 200."""
         project = "/v1/organization/projects/proj_orders"
         if project not in call:
             return self._only_probed(request, call)
@@ -138,10 +139,13 @@ class Providers(LoopbackServer):
         if call == f"POST {project}/service_accounts":
             key = self.make("openai")
             made = {"object": "organization.project.service_account.api_key", "value": key}
-            return Answer(_OK, {"id": "svc_1", "api_key": {**made, "id": f"key_{key[-8:]}"}})
-        return Answer(
-            _OK if self._delete(call.rpartition("/key_")[2]) else HTTPStatus.NOT_FOUND, {}
-        )
+            self._keep_name(f"svc_{key[-8:]}", request)
+            made |= {"id": f"key_{key[-8:]}"}
+            return Answer(_OK, {"id": f"svc_{key[-8:]}", "api_key": made})
+        if call == f"GET {project}/service_accounts":
+            return Answer(_OK, {"object": "list", "data": self._named("id"), "has_more": False})
+        part = call.rpartition("/")[2].partition("_")[2]  # of svc_… or key_…
+        return Answer(_OK if self._delete(part) else HTTPStatus.NOT_FOUND, {})
 
     def _sendgrid(self, request: Request, call: str) -> Answer:
         """201 with the key and its id, which stands in the key; 204 for a deletion."""
@@ -154,10 +158,19 @@ class Providers(LoopbackServer):
             key = f"SG.{identifier}." + "".join(secrets.choice(_LETTERS) for _ in range(43))
             with self._lock:
                 self._live[key] = True
-            made = {"api_key": key, "api_key_id": identifier, "name": "shop"}
+            self._keep_name(identifier, request)
+            made = {"api_key": key, "api_key_id": identifier, "name": self._names[identifier]}
             return Answer(HTTPStatus.CREATED, made)
+        if call == "GET /v3/api_keys":
+            return Answer(_OK, {"result": self._named("api_key_id")})
         gone = self._delete(f".{call.rpartition('/')[2]}.")
         return Answer(HTTPStatus.NO_CONTENT if gone else HTTPStatus.NOT_FOUND)
+
+    def _keep_name(self, identifier: str, request: Request) -> None:
+        self._names[identifier] = str(json.loads(request.body)["name"])
+
+    def _named(self, id_field: str) -> list[dict[str, str]]:
+        return [{id_field: each, "name": name} for each, name in self._names.items()]
 
     def _delete(self, part: str) -> bool:
         with self._lock:

@@ -37,6 +37,8 @@ path "auth/token/revoke-accessor" {{ capabilities = ["update"] }}
 """
 LISTING = 'path "auth/token/accessors" { capabilities = ["list", "sudo"] }'
 
+BEGAN = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)  # one try of a step, as long as no person retries
+
 
 def context(
     connections: Connections,
@@ -45,11 +47,13 @@ def context(
     receipts: Mapping[str, Receipt] | None = None,
     progress: Callable[[str], None] = lambda _: None,
     seconds: float = 30.0,
+    began: datetime = BEGAN,
 ) -> StepContext:
     return StepContext(
         connections=connections,
         fingerprinter=FINGERPRINTER,
         key=key,
+        began=began,
         incident_id="incident-1",
         receipts={} if receipts is None else receipts,
         progress=progress,
@@ -122,9 +126,10 @@ def paygate(server: Paygate, *, address: str = "") -> IssuerSettings:
         {
             "base_url": address or server.address,
             "admin_token": server.admin_token,
-            "create": {"path": "/v1/tokens", "ok": [201]},
+            "create": {"path": "/v1/tokens", "body": {"name": "shop {mark}"}, "ok": [201]},
             "revoke": {"path": "/v1/tokens/revoke", "body": {"token": "{token}"}, "ok": [200]},
             "revoke_by_id": HttpCall(method="DELETE", path="/v1/tokens/{id}", ok=(204,)),
+            "find": {"path": "/v1/tokens", "items": "tokens"},
             "probe": {"method": "GET", "path": "/v1/account", "ok": [200], "dead": [401]},
         }
     )

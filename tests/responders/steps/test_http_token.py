@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 
@@ -17,7 +18,7 @@ from graph.errors import (
 )
 from responders.step import VerdictKind
 from responders.steps.http_token import Revoke, RevokeSettings, Rotate, RotateSettings
-from tests.responders.steps.parts import Meddle, Passed, Store, context, paygate, proxy
+from tests.responders.steps.parts import BEGAN, Meddle, Passed, Store, context, paygate, proxy
 
 PATH = "payments/gateway"
 
@@ -153,18 +154,129 @@ def test_a_crash_between_creating_and_storing_leaves_no_orphan(
     assert "left_over" not in receipt.facts
 
 
-def test_an_orphan_that_cannot_be_taken_back_is_named(store: Store, issuer: Paygate) -> None:
+BY_VALUE_ONLY = {"revoke_by_id": None, "find": None}
+
+
+def test_an_orphan_that_cannot_be_taken_back_is_asked_for_and_named(
+    store: Store, issuer: Paygate
+) -> None:
     leak(store, issuer)
-    by_value_only = paygate(issuer).model_copy(update={"revoke_by_id": None})
+    before = active(issuer)
+    by_value_only = paygate(issuer).model_copy(update=BY_VALUE_ONLY)
 
     def fall_over(passed: Passed) -> tuple[int, bytes] | None:
         return (0, b"") if passed.method == "PATCH" and "/data/" in passed.path else None
 
     with proxy(store.address, fall_over) as address, pytest.raises(UnavailableError):
         Rotate().apply(rotation(store), context(connected(store, by_value_only, address)))
-    receipt = Rotate().apply(rotation(store), context(connected(store, by_value_only)))
-    assert receipt.facts["left_over"] in active(issuer)
-    assert str(receipt.facts["left_over"]) in receipt.sentence
+    (orphan,) = active(issuer) - before
+    with pytest.raises(
+        RefusedError, match=f"The token {orphan} may have been made .* at 12:30 UTC"
+    ):
+        Rotate().apply(rotation(store), context(connected(store, by_value_only)))
+    assert active(issuer) - before == {orphan}
+    later = BEGAN + timedelta(minutes=5)
+    receipt = Rotate().apply(rotation(store), context(connected(store, by_value_only), began=later))
+    assert receipt.facts["left_over"] == orphan
+    assert orphan in receipt.sentence
+
+
+def lose_the_first_answer(issuer: Paygate) -> tuple[Meddle, list[bytes]]:
+    """Have the issuer make a token, and lose its answer, once; the answers are kept."""
+    made: list[bytes] = []
+
+    def lose(passed: Passed) -> tuple[int, bytes] | None:
+        if (passed.method, passed.path) != ("POST", "/v1/tokens"):
+            return None
+        made.append(passed.forward()[1])
+        return (0, b"") if len(made) == 1 else (201, made[-1])
+
+    return lose, made
+
+
+def test_a_token_whose_answer_got_lost_is_found_by_its_mark_and_revoked(
+    store: Store, issuer: Paygate
+) -> None:
+    leak(store, issuer)
+    before = active(issuer)
+    _, of_somebody_else = issuer.issue("shop something else")
+    lose, made = lose_the_first_answer(issuer)
+    with meddled_issuer(store, issuer, lose) as connections:
+        with pytest.raises(UnavailableError):
+            Rotate().apply(rotation(store), context(connections))
+        receipt = Rotate().apply(rotation(store), context(connections))
+    first, second = (json.loads(answer) for answer in made)
+    assert not issuer.accepts(first["token"])
+    assert store.read(PATH)["token"] == second["token"]
+    assert issuer.accepts(of_somebody_else)
+    kept = {receipt.facts["token_id"], issuer.id_of(of_somebody_else)}
+    assert active(issuer) - before == kept
+
+
+@pytest.mark.parametrize("kind", ["no list", "not allowed", "not complete"])
+def test_where_nobody_can_tell_a_person_is_asked_before_a_second_one_is_made(
+    store: Store, issuer: Paygate, kind: str
+) -> None:
+    leak(store, issuer)
+    before = active(issuer)
+    lose, _ = lose_the_first_answer(issuer)
+
+    def meddle(passed: Passed) -> tuple[int, bytes] | None:
+        if kind != "no list" and (passed.method, passed.path) == ("GET", "/v1/tokens"):
+            shown = {"not allowed": (403, b"{}"), "not complete": (200, b'{"tokens":[],"more":1}')}
+            return shown[kind]
+        return lose(passed)
+
+    with proxy(issuer.address, meddle) as address:
+        described = paygate(issuer, address=address)
+        assert described.find is not None
+        listed = described.find.model_copy(update={"more": "more"})
+        described = described.model_copy(update={"find": None if kind == "no list" else listed})
+        connections = connected(store, described)
+        first = RefusedError if kind == "no list" else UnavailableError
+        with pytest.raises(first):
+            Rotate().apply(rotation(store), context(connections))
+        # Taken up again as often as it may be: a crash is nobody's word.
+        for _ in range(2):
+            with pytest.raises(
+                RefusedError, match="A token may have been made at paygate at 12:30"
+            ):
+                Rotate().apply(rotation(store), context(connections))
+        assert len(active(issuer) - before) == 1
+        (orphan,) = active(issuer) - before
+        issuer._revoke_id(orphan)
+        again = context(connections, began=BEGAN + timedelta(minutes=5))
+        receipt = Rotate().apply(rotation(store), again)
+        assert Rotate().apply(rotation(store), again) == receipt
+    assert active(issuer) - before == {receipt.facts["token_id"]}
+
+
+@pytest.mark.parametrize("answer", [(429, b""), (403, b"{}"), (400, b"{}")])
+def test_a_clear_no_of_the_issuer_leaves_nothing_to_ask_for(
+    store: Store, issuer: Paygate, answer: tuple[int, bytes]
+) -> None:
+    leak(store, issuer)
+    before = active(issuer)
+
+    def refuse(passed: Passed) -> tuple[int, bytes] | None:
+        return answer if (passed.method, passed.path) == ("POST", "/v1/tokens") else None
+
+    with proxy(issuer.address, refuse) as address:
+        described = paygate(issuer, address=address).model_copy(update={"find": None})
+        with pytest.raises((UnavailableError, AccessDeniedError, BadInputError)):
+            Rotate().apply(rotation(store), context(connected(store, described)))
+    honest = paygate(issuer).model_copy(update={"find": None})
+    receipt = Rotate().apply(rotation(store), context(connected(store, honest)))
+    assert active(issuer) - before == {receipt.facts["token_id"]}
+
+
+def test_an_issuer_that_cannot_be_reached_has_made_nothing(store: Store, issuer: Paygate) -> None:
+    leak(store, issuer)
+    nobody = paygate(issuer, address="http://127.0.0.1:9").model_copy(update={"find": None})
+    with pytest.raises(UnavailableError, match="could not be reached"):
+        Rotate().apply(rotation(store), context(connected(store, nobody)))
+    honest = paygate(issuer).model_copy(update={"find": None})
+    assert Rotate().apply(rotation(store), context(connected(store, honest))).facts["version"] == 2
 
 
 def test_the_same_idempotency_key_is_sent_with_every_try(store: Store, issuer: Paygate) -> None:
@@ -180,7 +292,10 @@ def test_the_same_idempotency_key_is_sent_with_every_try(store: Store, issuer: P
             return 0, b""
         return made[passed.path.encode()]
 
-    with meddled_issuer(store, issuer, remember) as connections:
+    with proxy(issuer.address, remember) as address:
+        described = paygate(issuer, address=address)
+        described = described.model_copy(update={"idempotent": True, "find": None})
+        connections = connected(store, described)
         with pytest.raises(UnavailableError):
             Rotate().apply(rotation(store), context(connections))
         receipt = Rotate().apply(rotation(store), context(connections))

@@ -1,5 +1,6 @@
 """The issuers of docs/issuers.md, as they stand there, on stand-ins that speak those APIs."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,10 @@ import yaml
 from pydantic import ValidationError
 
 from graph.connections import IssuerSettings
-from graph.errors import RefusedError
+from graph.errors import RefusedError, UnavailableError
 from responders.step import StepContext, VerdictKind
 from responders.steps.http_token import Revoke, RevokeSettings, Rotate, RotateSettings
-from tests.responders.steps.parts import Store, context
+from tests.responders.steps.parts import Passed, Store, context, proxy
 from tests.servers.providers import Providers
 
 PAGE = Path(__file__).parents[3] / "docs" / "issuers.md"
@@ -22,11 +23,12 @@ for block in re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL):
 PATH = "shop/key"
 
 
-def asking(store: Store, providers: Providers, name: str) -> StepContext:
+def asking(store: Store, providers: Providers, name: str, through: str = "") -> StepContext:
     described = dict(BLOCKS[name])
     del described["admin_token_file"]
     provider = described["base_url"].partition("api.")[2].partition(".")[0]
-    described |= {"base_url": providers.address_of(provider), "admin_token": providers.admin}
+    address = through + f"/{provider}" if through else providers.address_of(provider)
+    described |= {"base_url": address, "admin_token": providers.admin}
     issuer = IssuerSettings.model_validate(described)
     return context(store.connections(issuers={name: issuer}))
 
@@ -47,6 +49,30 @@ def test_a_key_is_made_stored_and_the_one_before_deleted(
     assert not providers.live(leaked)
     assert Revoke().verify(revocation, receipt, given).kind is VerdictKind.CONFIRMED
     assert leaked not in f"{first}{receipt}"
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_key_whose_answer_got_lost_is_found_and_deleted(
+    store: Store, providers: Providers, name: str
+) -> None:
+    store.put(PATH, key="the-one-before")
+    made: list[bytes] = []
+
+    def lose_the_first(passed: Passed) -> tuple[int, bytes] | None:
+        if passed.method != "POST" or made:
+            return None
+        made.append(passed.forward()[1])
+        return 502, b""
+
+    rotation = RotateSettings(issuer=name, secret=store.ref(PATH), field="key")
+    with proxy(providers.address, lose_the_first) as address:
+        given = asking(store, providers, name, address)
+        with pytest.raises(UnavailableError):
+            Rotate().apply(rotation, given)
+        Rotate().apply(rotation, given)
+    lost = json.loads(made[0])["api_key"]
+    assert not providers.live(lost["value"] if name == "openai-orders" else lost)
+    assert providers.live(store.read(PATH)["key"])
 
 
 def test_a_key_of_sendgrid_that_was_made_elsewhere_is_found_by_the_id_in_it(

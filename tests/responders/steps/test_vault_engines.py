@@ -1,7 +1,8 @@
 """AppRole, identity, PKI and transit of a real OpenBao: done once, looked at, lied to."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import hvac
 import pytest
@@ -197,6 +198,32 @@ def test_a_secret_id_whose_making_was_not_answered_is_found_and_destroyed(
     assert approle.secret_ids() == 2
     vault_approle.Rotate().apply(approle.rotate(), approle.given())
     assert approle.secret_ids() == 2
+
+
+def test_where_secret_ids_may_not_be_listed_a_person_is_asked_before_a_second_one(
+    approle: AppRole,
+) -> None:
+    made = f"{approle.role}/secret-id"
+
+    def lose_it(passed: Passed) -> tuple[int, bytes] | None:
+        if passed.method == "LIST" and passed.path.endswith(made):
+            return 403, b'{"errors":["permission denied"]}'
+        if passed.method == "POST" and passed.path.endswith(made) and approle.secret_ids() == 1:
+            passed.forward()
+            return 502, b""
+        return None
+
+    with proxy(approle.vault.address, lose_it) as address:
+        given = approle.given(address)
+        with pytest.raises(UnavailableError):
+            vault_approle.Rotate().apply(approle.rotate(), given)
+        for _ in range(2):
+            with pytest.raises(RefusedError, match=r"A secret-id may have been made .* at 12:30"):
+                vault_approle.Rotate().apply(approle.rotate(), given)
+        assert approle.secret_ids() == 2
+        again = replace(given, began=given.began + timedelta(minutes=5))
+        receipt = vault_approle.Rotate().apply(approle.rotate(), again)
+    assert "a person looked for it" in receipt.sentence
 
 
 def test_what_the_store_only_claims_about_an_approle_is_refuted(approle: AppRole) -> None:
