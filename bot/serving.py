@@ -43,6 +43,7 @@ from bot.wiring import (
     response_parts,
     who_read,
 )
+from bot.work.homes import Homes
 from bot.work.room import Room
 from bot.work.spills import Spills
 from bot.worker import Worker
@@ -133,20 +134,30 @@ class Serving:
         )
         stack.callback(leases.release, "slack/updates")
         intake: Intake = intake_of(self.graph)
+        screen = Screen(client)
+        homes = Homes(
+            engine,
+            self.response.personal,
+            people,
+            screen,
+            revisions=self.response.records.revisions,
+            graph=lambda: self.graph.repository.snapshot().revision,
+            clock=self.graph.now,
+        )
         room = Room(
             desk=self.response.desk,
             intake=intake,
             graph=self.graph.repository,
             outbox=outbox,
             people=people,
-            screen=Screen(client),
+            screen=screen,
             spills=Spills(engine),
             offers=Offers(engine),
             inbox=inbox,
             reader=Reader(client),
             files=Files(client),
             headcount=Headcount(client, people),
-            personal=self.response.personal,
+            homes=homes,
             who_read=lambda secret: who_read(self.graph, secret),
             security_channel=security,
             remind_after=config.spill.remind_after_minutes,
@@ -172,7 +183,7 @@ class Serving:
         logs = FollowedLogs(self.graph.reads, self.graph.connections, clock=self.graph.now)
         logs.start()
         stack.callback(logs.stop)
-        for part in (courier, publisher, worker, app):
+        for part in (courier, publisher, homes, worker, app):
             part.start()
             stack.callback(part.stop)
         metrics = Metrics(self.response.records, self.graph.repository, outbox, now=self.graph.now)

@@ -21,7 +21,7 @@ from bot.intake.checking import Checking
 from bot.intake.intake import Intake
 from bot.keys import installation_keys
 from bot.slack import message_rows  # noqa: F401
-from bot.work import spills  # noqa: F401
+from bot.work import homes, spills  # noqa: F401
 from graph.audit_hash import seek_value
 from graph.collector import CollectContext
 from graph.connections import Connections

@@ -1,7 +1,6 @@
 """What Slack tells about itself: groups and users that changed, and an App Home that was opened."""
 
 from bot.inbox import Entry
-from bot.slack.views.home import home_view
 from bot.work.room import Room, text_of
 
 
@@ -17,10 +16,9 @@ def on_user_changed(entry: Entry, room: Room) -> None:
 
 
 def on_home_opened(entry: Entry, room: Room) -> None:
-    """Draw what concerns this person."""
+    """Draw what concerns this person, and keep it true while they may look at it."""
     event = entry.payload.get("event") or {}
     user = text_of(event, "user")
     if event.get("tab") not in {None, "home"}:
         return
-    person = room.people.may_act(user)
-    room.screen.home(user, home_view(room.personal.of(person)))
+    room.homes.opened(user)

@@ -22,6 +22,7 @@ from bot.slack.reading import Reader
 from bot.slack.screen import Screen
 from bot.slack.views.blocks import Block, Message, modal
 from bot.slack.views.forms import REASON
+from bot.work.homes import Homes
 from bot.work.spills import Spills
 from graph.queries.access import Accesses
 from graph.refs import Ref
@@ -36,7 +37,6 @@ from responders.incident import (
     Plan,
     Severity,
 )
-from responders.mine import Mine
 from responders.places import Gone
 
 
@@ -101,12 +101,6 @@ class Triage(Protocol):
     ) -> Case: ...
 
 
-class Personal(Protocol):
-    """What concerns one person; implemented by `responders.personal.Personal`."""
-
-    def of(self, person: Person) -> Mine: ...
-
-
 class Desk(Protocol):
     """The one core for Slack, the command line and the web. All raise LocksmithError."""
 
@@ -165,7 +159,7 @@ class Room:
     reader: Reader
     files: Files
     headcount: Headcount
-    personal: Personal
+    homes: Homes
     who_read: Callable[[Ref], Accesses]
     security_channel: str
     remind_after: tuple[float, ...] = (5, 15)

@@ -49,8 +49,10 @@ def test_home_says_what_is_mine_and_what_it_lacks(scene: Scene, incident: str) -
 
 
 def test_what_waits_follows_the_incident_and_the_person(scene: Scene, incident: str) -> None:
+    home(scene, "sam", incident)
     scene.ask_approval(incident, by="sue")
-    assert "approval_review" in offered(home(scene, "sam", "You may decide on its plan"))
+    shown = scene.be("sam").home(lambda v: "You may decide on its plan" in v.all_text, timeout=30)
+    assert "approval_review" in offered(shown), "without being opened again"
     says(home(scene, "sue", incident).all_text, "Nothing.")  # she asked
     sam, ana = (Person(f"{name}@example.com", name) for name in ("sam", "ana"))
     scene.serving.response.desk.triage.assign(incident, sam, ana)

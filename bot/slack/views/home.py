@@ -13,6 +13,7 @@ from bot.slack.views.blocks import (
     search_input,
     section,
 )
+from bot.slack.views.forms import problem_text
 from bot.slack.views.names import SEVERITY_ICON, STATE_WORDS, owner_name, who
 from bot.slack.views.text import code, counted, joined, said, top
 from graph.refs import Ref
@@ -44,6 +45,12 @@ def home_view(mine: Mine) -> Block:
         *_cases(mine.cases),
     ]
     return {"type": "home", "blocks": [block for block in blocks if block is not None]}
+
+
+def refused_home(happened: str, means: str, do_now: str) -> Block:
+    """Draw the tab of somebody who may not act here, with the reason and who can."""
+    words = section(problem_text(happened, means, do_now))
+    return {"type": "home", "blocks": [header("Locksmith"), words]}
 
 
 def _waiting(waiting: Sequence[tuple[Case, Wait]]) -> list[Block]:

@@ -38,6 +38,7 @@ from bot.slack.scopes import Scopes
 from bot.slack.screen import Screen
 from bot.slack.sender import SlackSender
 from bot.slack_api import web_client
+from bot.work.homes import Homes
 from bot.work.room import Room
 from bot.work.spills import Spills
 from bot.worker import Worker
@@ -221,7 +222,15 @@ def running_bot(
             reader=Reader(client),
             files=Files(client),
             headcount=Headcount(client, people),
-            personal=desk,
+            homes=Homes(
+                database.engine,
+                desk,
+                people,
+                Screen(client),
+                revisions=desk.revisions,
+                graph=lambda: repository.snapshot().revision,
+                clock=clock,
+            ),
             who_read=lambda secret: Accesses(secret, ()),
             eraser=Eraser(web_client(ADMIN_TOKEN, base_url=workspace.base_url))
             if erasing
