@@ -132,8 +132,9 @@ def _print_all_cuts(answer: AllCuts) -> None:
     if not answer.cuts:
         say("No single rule, if removed, would cut a reader of any secret.")
         return
+    only = f"; {answer.left_out} more were left out" if answer.left_out else ""
     print_table(
-        f"{answer.ways} ways of a reader to one of {answer.secrets} secrets by some rule",
+        f"{answer.ways} ways of a reader to one of {answer.secrets} secrets by some rule{only}",
         ("without this rule", "ways are cut", "to secrets", "who"),
         (
             (str(cut.rule), str(cut.ways), str(cut.secrets), _some(cut.readers))

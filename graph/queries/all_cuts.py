@@ -31,12 +31,17 @@ class CutOfAll:
 
 @dataclass(frozen=True, slots=True)
 class AllCuts:
-    """The answer, most effective first. `secrets`: how many were looked at, `ways` to them."""
+    """
+    The answer, most effective first.
+
+    `secrets`: how many were looked at, `ways` to them; `left_out`: how many were not.
+    """
 
     secrets: int
     ways: int
     cuts: tuple[CutOfAll, ...]
     gaps: tuple[Gap, ...] = ()
+    left_out: int = 0
 
 
 def all_cuts(snapshot: Snapshot, *, shown: int = SHOWN, groups: int = GROUPS) -> AllCuts:
@@ -66,6 +71,9 @@ def all_cuts(snapshot: Snapshot, *, shown: int = SHOWN, groups: int = GROUPS) ->
     left_out = sum(len(group) for group in largest[groups:])
     gaps = snapshot.gaps
     if left_out:
-        said = f"{left_out} secrets were left out, which other rules are about than the {secrets}."
+        said = (
+            f"Looked at the {groups} largest groups of secrets about which the rules say the same:"
+            f" {secrets} of {secrets + left_out}. {left_out} secrets were left out."
+        )
         gaps = (*gaps, Gap("cuts", "all secrets", said, do_now="Ask about one secret."))
-    return AllCuts(secrets, ways, tuple(made[:shown]), gaps)
+    return AllCuts(secrets, ways, tuple(made[:shown]), gaps, left_out)

@@ -4,7 +4,7 @@ A small API server that lists and watches truthfully, until a test tells it to m
 It keeps a history, so a watch goes on from any version that it still has; `faults` says what is
 wrong with a collection: "forbidden" (403 for all), "no_watch" (403 for watches), "gone" (410 once),
 "cut" (half an event, then the connection ends), "garbage" (bytes that are no event), "silent"
-(nothing is ever sent), "slow" (the list takes long), "not_a_list".
+(nothing is ever sent), "slow" (the list waits until the fault is taken away), "not_a_list".
 """
 
 import json
@@ -25,7 +25,6 @@ KINDS = {
     "deployments": ("apps", "Deployment", True),
     "rollouts": ("argoproj.io", "Rollout", True),
 }
-SLOW_SECONDS = 3.0
 
 
 class ClusterStub:
@@ -217,8 +216,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault == "not_a_list":
             self._answer(200, {"message": "Welcome to our proxy"})
         else:
-            if fault == "slow":
-                time.sleep(SLOW_SECONDS)
+            self._wait_while(plural, "slow")
             self._answer(200, self.stub.listing(plural))
 
     def _watch(self, plural: str, query: dict[str, str], fault: str) -> None:
@@ -236,12 +234,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
             return
         elif fault == "silent":
-            while self.stub.faults.get(plural) == "silent" and self.stub._server is not None:
-                time.sleep(0.02)
+            self._wait_while(plural, "silent")
         else:
             for event in self.stub.events(plural, int(query["resourceVersion"]), until):
                 self._chunk(json.dumps(event).encode() + b"\n")
         self._chunk(b"")
+
+    def _wait_while(self, plural: str, fault: str) -> None:
+        while self.stub.faults.get(plural) == fault and self.stub._server is not None:
+            time.sleep(0.02)
 
     def _chunk(self, data: bytes) -> None:
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")

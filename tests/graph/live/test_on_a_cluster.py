@@ -103,9 +103,7 @@ def readers_of(repository: GraphRepository, secret: Ref) -> set[str]:
 
 
 def gaps_of(repository: GraphRepository) -> set[tuple[str, str, str]]:
-    """Others' objects on a shared cluster come and go, and so do gaps about their bindings."""
-    gaps = repository.snapshot().gaps
-    return {(each.source, each.scope, each.reason) for each in gaps if "rights-" not in each.reason}
+    return {(each.source, each.scope, each.reason) for each in repository.snapshot().gaps}
 
 
 def test_workloads_come_change_and_go(
