@@ -11,7 +11,7 @@ What the settings of an endpoint mean stands beside the code that uses them.
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Self, get_args, get_origin
 
 import orjson
 import yaml
@@ -23,6 +23,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from bot.slack_features import FEATURES, FeatureName
@@ -35,6 +36,7 @@ from graph.endpoints import (
     KubernetesSettings,
     PostgresSettings,
     ProviderSettings,
+    SignInSettings,
     VaultSettings,
 )
 from graph.environments import EnvironmentRule
@@ -229,6 +231,7 @@ class Config(Section):
     paging: PagingSettings = PagingSettings()
     default_owner: str = "team:security"  # paged where no owner is known
     approvals: ApprovalPolicy = ApprovalPolicy(approvers=("team:security",))
+    step_up: SignInSettings = SignInSettings()
     severity: tuple[SeverityRule, ...] = DEFAULT_RULES
     response: ResponseSettings = ResponseSettings()
     collect: CollectSettings = CollectSettings()
@@ -238,6 +241,12 @@ class Config(Section):
     web: WebSettings = WebSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     data_folder: str = ""
+
+    @model_validator(mode="after")
+    def _takes_sign_ins(self) -> Self:
+        if self.step_up.issuer and not self.web.listen:
+            raise ValueError("step_up needs web.listen: that is where a sign-in comes back to")
+        return self
 
 
 def data_folder(config: Config | None = None) -> Path:

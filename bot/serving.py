@@ -19,6 +19,7 @@ from bot.intake.intake import Intake
 from bot.intake.offers import Offers
 from bot.keys import installation_keys
 from bot.metrics import Metrics
+from bot.oidc import Oidc
 from bot.outbox import Outbox
 from bot.slack.app import SlackApp
 from bot.slack.audience import Audience
@@ -32,6 +33,7 @@ from bot.slack.scopes import Scopes
 from bot.slack.screen import Screen
 from bot.slack.sender import SlackSender
 from bot.slack_api import web_client
+from bot.step_up import StepUpPages
 from bot.web import WebServer
 from bot.wiring import (
     GraphParts,
@@ -41,6 +43,7 @@ from bot.wiring import (
     intake_of,
     resolver,
     response_parts,
+    sign_in_links,
     who_read,
 )
 from bot.work.homes import Homes
@@ -53,6 +56,7 @@ from graph.leases import Leases
 from graph.live.graph import LiveGraph
 from graph.live.logs import FollowedLogs
 from graph.live.pace import Pace
+from responders.incident import Person
 from responders.limits import Mode
 
 log = structlog.get_logger()
@@ -160,6 +164,7 @@ class Serving:
             homes=homes,
             who_read=lambda secret: who_read(self.graph, secret),
             security_channel=security,
+            sign_in_link=self._sign_in_link,
             remind_after=config.spill.remind_after_minutes,
             eraser=_eraser(config),
         )
@@ -202,10 +207,22 @@ class Serving:
             clock=self.graph.now,
             ready=lambda: readiness(inbox, self.app),
             metrics=metrics.text,
+            pages=self._pages(),
         )
         stack.callback(web.stop)
         web.start()
         return web
+
+    def _pages(self) -> StepUpPages | None:
+        settings = self._config.step_up
+        if not settings.issuer:
+            return None
+        provider = Oidc(settings, clock=self.graph.now)
+        return StepUpPages(self.response.desk, sign_in_links(self._config), provider)
+
+    def _sign_in_link(self, request_id: str, person: Person) -> str:
+        asked = self.response.desk.step_up.ask(request_id, person)
+        return sign_in_links(self._config).of(asked) if asked else ""
 
 
 def _eraser(config: Config) -> Eraser | None:

@@ -1,10 +1,11 @@
 """
-The HTTP door: health for an orchestrator, and webhooks of those who find leaked secrets.
+The HTTP door: health for an orchestrator, webhooks of those who find leaked secrets, sign-ins.
 
 Off unless `web.listen` is set. `/livez`: the process answers. `/readyz`: the database takes
 writes and Slack is connected. `/metrics`: for Prometheus. `POST /hooks/NAME`: a delivery is
 verified over its raw bytes and committed to the encrypted inbox before the 202; one that is known
 already answers 200 and does nothing. Refusals say why in JSON and repeat nothing of the delivery.
+`/step-up/…`: the pages of `bot/step_up.py`, if sign-ins are configured.
 
 The server is the standard library's, one thread per request, bounded in number, size and time:
 a few deliveries a minute are worth no framework. TLS is the business of the ingress before it.
@@ -31,6 +32,7 @@ from bot.config import HookSettings, WebSettings
 from bot.inbox import Inbox
 from bot.intake.hook import Delivery, Hook
 from bot.metrics import CONTENT_TYPE
+from bot.step_up import PATH, Page, StepUpPages
 from graph.errors import (
     AccessDeniedError,
     BadInputError,
@@ -138,12 +140,14 @@ class WebServer:
         clock: Callable[[], datetime],
         ready: Callable[[], Mapping[str, str]],
         metrics: Callable[[], bytes] = lambda: b"",
+        pages: StepUpPages | None = None,
     ) -> None:
         intaker = Intaker(settings.hooks, inbox, clock=clock)
         self._server = _listening(settings.listen)
         self._server.intaker = intaker
         self._server.ready = ready
         self._server.metrics = metrics
+        self._server.pages = pages
         self._thread: threading.Thread | None = None
 
     @property
@@ -175,6 +179,7 @@ class _Server(ThreadingHTTPServer):
     intaker: Intaker
     ready: Callable[[], Mapping[str, str]]
     metrics: Callable[[], bytes]
+    pages: StepUpPages | None
 
     def __init__(self, address: tuple[str, int]) -> None:
         self._room = threading.BoundedSemaphore(MAX_AT_ONCE)
@@ -214,7 +219,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
-        if path == "/livez":
+        if self.server.pages and path.startswith(PATH) and self.command == "GET":
+            query, cookies = urlsplit(self.path).query, self.headers.get("Cookie", "")
+            self._show(self.server.pages.get(path, query, cookies))
+        elif path == "/livez":
             self._send(Answer(HTTPStatus.OK, {"status": "alive"}))
         elif path == "/readyz":
             problems = self.server.ready()
@@ -234,6 +242,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         path = urlsplit(self.path).path
         name = path.removeprefix("/hooks/")
+        if self.server.pages and path.startswith(PATH):
+            if self._body() is not None:
+                self._show(self.server.pages.post(path))
+            return
         if path in {"/livez", "/readyz", "/metrics"}:
             self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "This takes GET only.", allow="GET")
             return
@@ -254,6 +266,16 @@ class _Handler(BaseHTTPRequestHandler):
                 {"error": error.happened, "means": error.means, "do_now": error.do_now},
             )
         self._send(answer)
+
+    def _show(self, page: Page) -> None:
+        headers = {
+            "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+            "Referrer-Policy": "no-referrer",
+            "X-Content-Type-Options": "nosniff",
+            **({"Location": page.to} if page.to else {}),
+            **page.headers,
+        }
+        self._write(page.status, page.text.encode(), "text/html; charset=utf-8", headers)
 
     def _measure(self) -> None:
         try:
@@ -312,17 +334,20 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, answer: Answer, *, allow: str = "") -> None:
         content = orjson.dumps(answer.body) + b"\n"
-        self._write(answer.status, content, "application/json", allow=allow)
+        more = {"Allow": allow} if allow else {}
+        self._write(answer.status, content, "application/json", more)
 
-    def _write(self, status: HTTPStatus, content: bytes, kind: str, *, allow: str = "") -> None:
+    def _write(
+        self, status: HTTPStatus, content: bytes, kind: str, more: Mapping[str, str] | None = None
+    ) -> None:
         self.close_connection = True
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.send_header("Cache-Control", "no-store")
         self.send_header("Connection", "close")
-        if allow:
-            self.send_header("Allow", allow)
+        for name, value in (more or {}).items():
+            self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)

@@ -21,6 +21,7 @@ from bot.intake.checking import Checking
 from bot.intake.intake import Intake
 from bot.keys import installation_keys
 from bot.slack import message_rows  # noqa: F401
+from bot.step_up import Links
 from bot.work import homes, spills  # noqa: F401
 from graph.audit_hash import seek_value
 from graph.collector import CollectContext
@@ -221,6 +222,7 @@ def response_parts(graph: GraphParts, *, resolve: Resolve | None = None) -> Resp
         rules=config.severity,
         environments=config.environments,
         now=graph.now,
+        step_up_minutes=config.step_up.link_minutes if config.step_up.issuer else None,
     )
     personal = Personal(
         records,
@@ -229,6 +231,11 @@ def response_parts(graph: GraphParts, *, resolve: Resolve | None = None) -> Resp
         tuple(playbooks.values()),
     )
     return ResponseParts(graph=graph, records=records, engine=engine, desk=desk, personal=personal)
+
+
+def sign_in_links(config: Config) -> Links:
+    """Give what makes the links to sign in before an approval; any process makes the same."""
+    return Links(installation_keys(config).present.get_secret_value(), config.step_up.public_url)
 
 
 def executor_name() -> str:

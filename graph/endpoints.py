@@ -210,6 +210,31 @@ class ProviderSettings(EndpointSettings):
     base_url: HttpAddress
 
 
+class SignInSettings(EndpointSettings):
+    """
+    The OpenID Connect provider where approvers sign in anew; `issuer` empty: nobody is asked to.
+
+    `public_url` is where people's browsers reach `web.listen`; the provider has to know
+    PUBLIC_URL/step-up/callback as a redirect address. `email_claim` is what names the person as
+    Slack does. `max_age_seconds`: how long ago the sign-in may be; `link_minutes`: how long the
+    link lives.
+    """
+
+    issuer: Annotated[str, Field(pattern=r"^(https?://[^\s/?#]+[^\s?#]*)?$")] = ""
+    client_id: str = ""
+    client_secret: SecretStr | None = None
+    public_url: Annotated[str, Field(pattern=r"^(https?://[^\s/?#]+[^\s?#]*)?$")] = ""
+    email_claim: str = "email"
+    max_age_seconds: int = Field(default=300, ge=10)
+    link_minutes: int = Field(default=10, ge=1, le=60)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.issuer and not (self.client_id and self.public_url):
+            raise ValueError("`issuer` needs `client_id` and `public_url` beside it")
+        return self
+
+
 class HttpSettings(EndpointSettings):
     """
     Which hosts the step `http_call.send` may call: "api.example.com", "api.example.com:8443".

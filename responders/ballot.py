@@ -116,9 +116,10 @@ class Ballot:
         approve: bool,
         reason: str,
         electorate: Electorate,
+        signed_in: str = "",
     ) -> ApprovalState:
         """
-        Take one vote, and decide if it is the one that decides.
+        Take one vote, and decide if it is the one that decides; `signed_in`: where, for it.
 
         Raises:
             RefusedError: decided already, expired, void, or this person has voted.
@@ -151,9 +152,10 @@ class Ballot:
                 row.incident_id,
                 "approved" if approve else "denied",
                 f"{'Approves' if approve else 'Denies'} plan {row.plan_hash[:8]}"
+                + (f", signed in anew at {signed_in}" if signed_in else "")
                 + (f": {reason}" if reason else "."),
                 actor=person,
-                facts={"request": request_id, "plan_hash": row.plan_hash},
+                facts={"request": request_id, "plan_hash": row.plan_hash, "signed_in": signed_in},
             )
             if state is not ApprovalState.PENDING:
                 _decide(transaction, row, incident, state)

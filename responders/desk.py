@@ -42,6 +42,7 @@ from responders.records import IncidentRecords
 from responders.reporting import opening_of
 from responders.severity import DEFAULT_RULES, SeverityRule
 from responders.standing import Standing, require_reason, step_of
+from responders.step_up import SignedIn, StepUp
 from responders.triage import Triage
 
 _log = structlog.get_logger()
@@ -62,6 +63,7 @@ class IncidentDesk:
         now: Callable[[], datetime],
         rules: Sequence[SeverityRule] = DEFAULT_RULES,
         environments: Sequence[EnvironmentRule] = (),
+        step_up_minutes: int | None = None,
     ) -> None:
         self._environments = environments
         self._records = records
@@ -75,6 +77,7 @@ class IncidentDesk:
         self.places = Places(records.ledger, rules, page=engine.page)
         self._now = now
         self.glass = BreakingGlass(records, self._drafting, self._standing, engine)
+        self.step_up = StepUp(records, self._drafting, self._standing, minutes=step_up_minutes)
 
     def report(self, report: LeakReport, also: Sequence[LeakReport] = ()) -> Opened:
         """
@@ -169,14 +172,20 @@ class IncidentDesk:
         self._voter(asked, self.case(asked.incident_id), person)
 
     def vote(
-        self, request_id: str, person: Person, *, approve: bool, reason: str = ""
+        self,
+        request_id: str,
+        person: Person,
+        *,
+        approve: bool,
+        reason: str = "",
+        signed_in: SignedIn | None = None,
     ) -> ApprovalRequest:
         """
         Approve or deny; with the last vote that is needed the run starts.
 
         Raises:
-            RefusedError: this person may not, the request is decided, expired or void, or the
-                facts changed since it was made.
+            RefusedError: this person may not, the request is decided, expired or void, the facts
+                changed since it was made, or a sign-in is needed first.
         """
         self._records.ballot.expire_due()
         asked = self._records.ballot.find(request_id)
@@ -184,8 +193,9 @@ class IncidentDesk:
         may = self._voter(asked, case, person)
         if approve and asked.request.state is ApprovalState.PENDING:
             self._drafting.require(case, asked.request.plan_hash)
+        where = self.step_up.require(case, asked.request, person, signed_in) if approve else ""
         state = self._records.ballot.vote(
-            request_id, person, approve=approve, reason=reason, electorate=may
+            request_id, person, approve=approve, reason=reason, electorate=may, signed_in=where
         )
         if state is ApprovalState.APPROVED:
             self._engine.start(asked.plan_id)

@@ -190,6 +190,28 @@ class SummonsRow(SQLModel, table=True):
     made: bool = False
 
 
+class StepUpRow(SQLModel, table=True):
+    """
+    A sign-in that was asked of an approver before their approval counts: see `step_up.py`.
+
+    `begun_at` is when the link was used, `browser` a digest of that browser's cookie, `spent_at`
+    when an answer came. No token, code or address is kept.
+    """
+
+    __tablename__ = "step_up"
+
+    id: str = Field(primary_key=True)
+    request_id: str = Field(index=True, foreign_key="approval_request.id")
+    incident_id: str = Field(index=True, foreign_key="incident.id")
+    plan_hash: str
+    person: dict[str, str] = Field(sa_type=JSON)
+    asked_at: datetime = Field(sa_type=UtcDateTime)
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+    begun_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    browser: str = ""
+    spent_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
 class EmergencyRow(SQLModel, table=True):
     """A plan that one person ran alone; `reviewer` is NULL until somebody else has reviewed it."""
 

@@ -8,7 +8,13 @@ from bot.checks.aws import check_aws
 from bot.checks.finding import Checked, Outcome
 from bot.checks.graph import check_graph
 from bot.checks.kubernetes import check_kubernetes
-from bot.checks.reaching import check_catalogs, check_databases, check_pagers, check_web
+from bot.checks.reaching import (
+    check_catalogs,
+    check_databases,
+    check_pagers,
+    check_step_up,
+    check_web,
+)
 from bot.checks.slack import check_slack
 from bot.checks.vault import check_vault
 from bot.wiring import GraphParts
@@ -31,6 +37,7 @@ def check_everything(parts: GraphParts) -> Iterator[Checked]:
     yield from check_catalogs(parts.config)
     yield from check_pagers(parts.config)
     yield from check_web(parts.config)
+    yield from check_step_up(parts)
     yield from _check_response(parts)
 
 

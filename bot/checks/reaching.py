@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from bot.checks.finding import Checked, Outcome, failed
 from bot.config import Config
 from bot.intake.hook import Hook
+from bot.oidc import Oidc
 from bot.wiring import GraphParts, pager_routes
 from graph.catalog_api import entities_of_api, files_of
 from graph.errors import LocksmithError
@@ -143,6 +144,20 @@ def check_web(config: Config) -> Iterator[Checked]:
             f"/hooks/{name}, {hook.kind}" if known else f"there is no kind “{hook.kind}”",
             "" if known else f"Use one of: {', '.join(sorted(kinds))}.",
         )
+
+
+def check_step_up(parts: GraphParts) -> Iterator[Checked]:
+    """Read the discovery document of the provider where approvers sign in."""
+    settings = parts.config.step_up
+    if not settings.issuer:
+        return
+    provider = Oidc(settings, clock=parts.now)
+    try:
+        provider.look()
+    except LocksmithError as error:
+        yield failed("step_up", "discovery", error)
+    else:
+        yield Checked("step_up", "discovery", Outcome.OK, f"redirects to {provider.redirect_uri}")
 
 
 def _door(listen: str) -> Checked:

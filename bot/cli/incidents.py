@@ -17,7 +17,7 @@ from bot.cli.ask import AsJson
 from bot.cli.output import print_json, print_table, say
 from bot.cli.running import await_decision, follow, ways_on
 from bot.intake.wording import without_secret
-from bot.wiring import ResponseParts, graph_parts, intake_of, response_parts
+from bot.wiring import ResponseParts, graph_parts, intake_of, response_parts, sign_in_links
 from graph.errors import BadInputError, RefusedError
 from responders.export import as_json as case_as_json
 from responders.export import markdown
@@ -226,6 +226,14 @@ def _vote(context: typer.Context, incident: str, email: str, *, approve: bool, r
             raise RefusedError(
                 f"Nobody has asked for approval of {incident_id} yet.",
                 do_now=f"Ask first: locksmith run {incident_id} --as YOUR-E-MAIL",
+            )
+        if approve and (asked := parts.desk.step_up.ask(case.approval.id, person)):
+            raise RefusedError(
+                "This plan has steps without a way back: your approval counts when you have signed"
+                " in.",
+                means="Nothing runs yet.",
+                do_now=f"Sign in here, by {asked.expires_at:%H:%M} UTC:"
+                f" {sign_in_links(parts.graph.config).of(asked)}",
             )
         decided = parts.desk.vote(
             case.approval.id, person, approve=approve, reason=in_words(parts, reason)

@@ -3,7 +3,7 @@
 from bot.inbox import Entry
 from bot.slack.payloads import Asked, asked, metadata
 from bot.slack.views.answers import done_answer
-from bot.slack.views.approval import approve_form, deny_form
+from bot.slack.views.approval import approve_form, deny_form, sign_in_message
 from bot.slack.views.names import order_words
 from bot.work.room import Room, answer, reason_of
 from graph.errors import ConflictError
@@ -45,11 +45,16 @@ def open_denial(entry: Entry, room: Room) -> None:
 
 
 def approve(entry: Entry, room: Room) -> None:
-    """Count an approval; with the last one needed the run starts."""
+    """Count an approval, or ask for a sign-in first; with the last one needed the run starts."""
     by, person = _who(entry, room)
     ids = metadata(entry.payload)
-    _request(room, f"{ids.get('incident', '')}:{ids.get('request', '')}")
-    request = room.desk.vote(ids["request"], person, approve=True)
+    case, request = _request(room, f"{ids.get('incident', '')}:{ids.get('request', '')}")
+    if link := room.sign_in_link(request.id, person):
+        room.outbox.post(f"sign-in:{entry.key}", by.user, sign_in_message(case, request, link))
+        words = "Almost: it counts when you have signed in. You alone got the link, as a message."
+        answer(room, entry, by, done_answer(words))
+        return
+    request = room.desk.vote(request.id, person, approve=True)
     given = sum(vote.approve for vote in request.votes)
     if request.state is ApprovalState.APPROVED:
         words = "Approved: the run starts now. Follow it on the card."

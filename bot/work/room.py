@@ -144,7 +144,8 @@ class Room:
     Everything that an errand may use. `security_channel` is an id.
 
     `remind_after` are the minutes after which an author is reminded; at the last of them the
-    security channel is told. `eraser` None: Locksmith deletes nobody's messages.
+    security channel is told. `eraser` None: Locksmith deletes nobody's messages. `sign_in_link`
+    asks an approver to sign in first, where the plan needs it; "": it does not.
     """
 
     desk: Desk
@@ -164,6 +165,7 @@ class Room:
     security_channel: str
     remind_after: tuple[float, ...] = (5, 15)
     eraser: Eraser | None = None
+    sign_in_link: Callable[[str, Person], str] = lambda request_id, person: ""
 
 
 def answer(room: Room, entry: Entry, by: Asked, message: Message, *, part: str = "answer") -> None:

@@ -32,6 +32,7 @@ def test_the_example_is_valid_once_its_secret_files_exist(tmp_path: Path) -> Non
         "backstage-token",
         "orders-admin",
         "github-hook",
+        "step-up",
     ):
         (tmp_path / name).write_text("x" * (32 if "routing" in name else 64))
     config = load(write(tmp_path, text), environ={})
@@ -107,3 +108,17 @@ def test_the_key_is_made_once_and_is_private(tmp_path: Path) -> None:
     assert installation_keys(config).present.get_secret_value() == first
     assert (data_folder(config) / "fingerprint.key").stat().st_mode & 0o777 == 0o600
     assert database_url(config).startswith("sqlite:///")
+
+
+def test_a_sign_in_needs_a_door_to_come_back_to_and_a_client() -> None:
+    asked = {
+        "LOCKSMITH_STEP_UP__ISSUER": "https://login.example",
+        "LOCKSMITH_STEP_UP__CLIENT_ID": "locksmith",
+    }
+    with pytest.raises(BadInputError, match="public_url"):
+        load(environ=asked)
+    asked["LOCKSMITH_STEP_UP__PUBLIC_URL"] = "https://locksmith.example"
+    with pytest.raises(BadInputError, match=r"web\.listen"):
+        load(environ=asked)
+    asked["LOCKSMITH_WEB__LISTEN"] = ":8080"
+    assert load(environ=asked).step_up.max_age_seconds == 300

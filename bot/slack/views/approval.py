@@ -122,6 +122,22 @@ def approve_form(case: Case, request: ApprovalRequest) -> Block:
     )
 
 
+def sign_in_message(case: Case, request: ApprovalRequest, link: str) -> Message:
+    """Draw the personal message with the link; it is only sent to who approves."""
+    words = "Your approval does not count yet"
+    return message(
+        f"{words}: {case.id}.",
+        [
+            section(
+                f"*{words}.* Plan {code(request.plan_hash[:8])} of {code(case.id)}"
+                f" {said(case.title, 150)} has steps without a way back."
+            ),
+            section(f"<{link}|Sign in and approve>"),
+            context("The link is yours alone, works once and for a few minutes."),
+        ],
+    )
+
+
 def deny_form(case: Case, request_id: str) -> Block:
     """Ask for the reason; it is mandatory."""
     return modal(

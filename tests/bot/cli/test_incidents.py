@@ -13,8 +13,9 @@ import yaml
 
 from bot.sandbox.outside import Outside
 from bot.sandbox.world import World
-from tests.bot.cli.conftest import Run
+from tests.bot.cli.conftest import Run, Settings
 from tests.bot.guesses import guess
+from tests.servers.processes import write_config
 
 SAM, SUE, RITA = (
     ("--as", "sam@example.com"),
@@ -190,6 +191,31 @@ def test_policy_refuses_with_4_and_says_who_can(own: Run, world: World) -> None:
     assert denied.code == 0, denied.err
     assert "denied" in denied.out
     assert "not tonight" in own("incident", "timeline", incident).out
+
+
+def test_where_a_sign_in_is_needed_approving_shows_the_link(
+    run: Run, settings: Settings, world: World, tmp_path: Path
+) -> None:
+    settings["web"] = {"listen": "127.0.0.1:0"}
+    settings["step_up"] = {
+        "issuer": "https://login.example",
+        "client_id": "locksmith",
+        "public_url": "https://locksmith.example",
+    }
+    path = str(write_config(settings, tmp_path))
+    assert run("--config", path, "collect").code == 0
+    incident = reported(
+        lambda *arguments, **more: run("--config", path, *arguments, **more),
+        "--value-stdin",
+        given=world.leaked_token,
+    )
+    assert run("--config", path, "run", incident, *SUE).code == 0
+    stands = run("--config", path, "approve", incident, *SAM)
+    assert stands.code == 4, stands.err
+    assert "Nothing runs yet. Sign in here, by " in " ".join(stands.err.split())
+    assert "https://locksmith.example/step-up/" in stands.err
+    shown = run("--config", path, "incident", "show", incident, "--json").json
+    assert shown["state"] == "waiting"
 
 
 def test_unknown_and_ambiguous_incidents_exit_3(own: Run, world: World) -> None:
