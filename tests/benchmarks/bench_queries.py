@@ -11,13 +11,13 @@ see its "again". With several scales it shows what growth does to answers that s
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 from statistics import median
 
 from graph.model import Edge, NodeKind, Observation
 from graph.queries.blast_radius import blast_radius
-from graph.queries.consumers import consumers
+from graph.queries.consumers import Consumer, Use, consumers
 from graph.queries.copies import spread
 from graph.queries.readers import readers, readers_of
 from graph.queries.search import resolve
@@ -60,6 +60,22 @@ def measure(
             changed = in_turns(_first(ask, later, secret), bare_walk, rounds=rounds, clock=OWN)
             again = in_turns(partial(ask, snapshot, secret), bare_walk, rounds=rounds, clock=OWN)
             yield Measured(_NAMES[secret], question, len(walk(secret)), first, changed, again)
+
+
+def values_alone(snapshot: Snapshot, bare: Bare, secret: Ref, *, rounds: int) -> Times:
+    """Measure what no answer can do without: its values, made of parts that are found already."""
+    parts = [
+        (one.workload, [astuple(use) for use in one.via], one.picks_up, one.reason, one.replicas)
+        for one in consumers(snapshot, secret).consumers
+    ]
+
+    def make() -> list[Consumer]:
+        return [
+            Consumer(workload, tuple([Use(*use) for use in uses]), picks_up, reason, replicas)
+            for workload, uses, picks_up, reason, replicas in parts
+        ]
+
+    return in_turns(make, partial(bare.uses, secret), rounds=rounds, clock=OWN)
 
 
 def _first(ask: Ask, unasked: Iterator[Snapshot], secret: Ref) -> Callable[[], object]:
@@ -122,6 +138,9 @@ def main(scales: Sequence[float]) -> None:
                     f"  changed p50 {one.changed.p50 * 1e6:8.0f} us {one.changed.ratio:6.1f}x"
                     f"  again p50 {one.again.p50 * 1e6:6.1f} us {one.again.ratio:6.2f}x"
                 )
+            for secret in (SMALL, HUB):
+                made = values_alone(snapshot, bare, secret, rounds=_ROUNDS[secret])
+                print(f"  {_NAMES[secret]:<6}the values of uses alone {made.ratio:6.1f}x")
             print(f"  search by name p50 {_search(snapshot) * 1e6:.0f} us")
         del snapshot, bare
 

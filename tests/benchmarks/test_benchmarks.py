@@ -66,6 +66,7 @@ def test_questions_are_measured(graph: tuple[Snapshot, Bare]) -> None:
     measured = list(bench_queries.measure(*graph, rounds_of={SMALL: 5, TOKEN: 5, HUB: 2}))
     assert len(measured) == 12
     assert all(one.first.ratio > 0 and one.again.p99 > 0 for one in measured)
+    assert bench_queries.values_alone(*graph, HUB, rounds=2).ratio > 0
 
 
 def test_storage_is_measured_and_sql_gives_the_same_answer(tmp_path: Path) -> None:
