@@ -78,6 +78,7 @@ ERRANDS: Mapping[tuple[str, str], Errand] = {
     ("action", "step_retry"): runs.retry,
     ("action", "step_skip"): runs.open_skip,
     ("action", "step_confirm"): runs.open_confirm,
+    ("action", "step_although"): runs.open_waiver,
     ("action", "run_undo"): runs.undo,
     ("action", "glass_open"): emergencies.open_break,
     ("action", "glass_review_open"): emergencies.open_review,
@@ -95,6 +96,7 @@ ERRANDS: Mapping[tuple[str, str], Errand] = {
     ("view", "approval_refuse"): approvals.deny,
     ("view", "step_skip_reason"): runs.skip,
     ("view", "step_confirm_evidence"): runs.confirm,
+    ("view", "step_although_reason"): runs.revoke_although,
     ("view", "incident_waive"): runs.waive,
     ("view", "incident_dismiss_reason"): runs.dismiss,
 }

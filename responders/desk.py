@@ -44,6 +44,7 @@ from responders.severity import DEFAULT_RULES, SeverityRule
 from responders.standing import Standing, require_reason, step_of
 from responders.step_up import SignedIn, StepUp
 from responders.triage import Triage
+from responders.waivers import SilenceWaivers
 
 _log = structlog.get_logger()
 
@@ -77,6 +78,7 @@ class IncidentDesk:
         self.places = Places(records.ledger, rules, page=engine.page)
         self._now = now
         self.glass = BreakingGlass(records, self._drafting, self._standing, engine)
+        self.waivers = SilenceWaivers(records, self._standing)
         self.step_up = StepUp(records, self._drafting, self._standing, minutes=step_up_minutes)
 
     def report(self, report: LeakReport, also: Sequence[LeakReport] = ()) -> Opened:
@@ -213,19 +215,10 @@ class IncidentDesk:
                 do_now="Deny the approval instead, if one is asked for.",
             )
 
-    def retry(
-        self, incident_id: str, person: Person, step_id: str = "", although: str = ""
-    ) -> None:
-        """
-        Go on with a stopped run at `step_id` (default: the first that is not done).
-
-        `although`: why it may be revoked while copies may still hold the old value.
-        """
+    def retry(self, incident_id: str, person: Person, step_id: str = "") -> None:
+        """Go on with a stopped run at `step_id` (default: the first that is not done)."""
         case = self.case(incident_id)
         again = step_of(case, step_id)
-        if although:
-            self._standing.decider(case).permit(person, "waive the silence of the old value")
-            self._records.journal.waive_silence(incident_id, again.step.id, person, although)
         self._standing.carrier(case).permit(person, "retry a step")
         self._go_on(incident_id, f"Again: {again.step.title}.", person, step=again)
 

@@ -344,6 +344,8 @@ class Case:
     emergency: Emergency | None = None  # the newest break-glass run
     lead: Lead | None = None  # None: nobody leads it yet
     identity_facts: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    # copies that a person answers for although they may hold the old value, each with who reads it
+    silence_waived: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def taken_back(case: Case) -> bool:

@@ -6,7 +6,7 @@ without the intent being committed first. A step belongs to one executor at a ti
 to write about it must still hold it. Part of the room's only SQL; what a step does is not here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlmodel import col, select
 
@@ -204,12 +204,23 @@ class Journal:
             transaction.log(incident_id, kind, because, actor=actor)
             return True
 
-    def waive_silence(self, incident_id: str, step_id: str, person: Person, reason: str) -> None:
-        """Note that this person has the old value revoked while somebody may still need it."""
+    def waive_silence(
+        self,
+        incident_id: str,
+        step_id: str,
+        person: Person,
+        reason: str,
+        *,
+        copies: Mapping[str, Sequence[str]],
+    ) -> None:
+        """Note that this person has the old value revoked though these copies may hold it."""
         with self.ledger.transaction() as transaction:
             transaction.incident(incident_id)
-            said = f"{person.name or person.identity} has it revoked all the same: {reason}"
-            transaction.log(incident_id, WAIVED, said, actor=person, facts={"step": step_id})
+            named = ", ".join(sorted(copies))
+            who = person.name or person.identity
+            said = f"{who} has it revoked although {named} may hold it: {reason}"
+            facts = {"step": step_id, "copies": {copy: list(them) for copy, them in copies.items()}}
+            transaction.log(incident_id, WAIVED, said, actor=person, facts=facts)
 
     def begin_again(self, run: Run) -> None:
         """Give a running plan its next number, because its workflow is of an older version."""

@@ -32,6 +32,7 @@ from responders.incident import (
     Vote,
 )
 from responders.next_action import next_action
+from responders.silence import WAIVED
 from responders.stats import Lived
 from responders.tables import (
     ApprovalRequestRow,
@@ -99,6 +100,7 @@ def read_case(session: Session, incident_id: str) -> Case:
         emergency=_emergency(session, incident_id),
         lead=read_lead(session, incident_id),
         identity_facts=codec.facts_from_json(row.identity_facts),
+        silence_waived=_waived(session, incident_id),
     )
     return replace(case, next_action=next_action(case, row.stopped_because))
 
@@ -322,6 +324,20 @@ def _pages(session: Session, incident_id: str) -> tuple[PageState, ...]:
         PageState(row.owner, row.pager, bool(row.confirmed), row.sentence, row.at)
         for row in session.exec(query.order_by(col(PageRow.owner), col(PageRow.pager)))
     )
+
+
+def _waived(session: Session, incident_id: str) -> dict[str, tuple[str, ...]]:
+    """Read the copies that somebody answers for; a new plan ends that."""
+    query = select(AuditEventRow).where(
+        AuditEventRow.incident_id == incident_id, col(AuditEventRow.kind).in_(("planned", WAIVED))
+    )
+    found: dict[str, tuple[str, ...]] = {}
+    for row in session.exec(query.order_by(col(AuditEventRow.sequence))):
+        if row.kind == WAIVED:
+            found |= {copy: tuple(them) for copy, them in row.facts.get("copies", {}).items()}
+        else:
+            found = {}
+    return found
 
 
 def _timeline(session: Session, incident_id: str) -> tuple[TimelineEntry, ...]:

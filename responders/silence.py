@@ -5,9 +5,13 @@ Asked before each step that revokes, in a plan that rotates first (contain first
 its own, and its forecast says what breaks). It goes by what steps have seen: a copy that none of
 them has seen the new value in may be the one that production reads, for instance where the new key
 was written to another environment. It names who reads that copy, and a named person with a reason
-may waive it. Sessions and last uses are looked at by steps of their own (`postgres_roles`,
-`aws_access_key`), consumers by `workload_restart.confirm`.
+may waive it for the copies that were named (`waivers.py`). Sessions and last uses are looked at by
+steps of their own (`postgres_roles`, `aws_access_key`), consumers by `workload_restart.confirm`.
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
 
 from graph.errors import RefusedError
 from graph.refs import split_key
@@ -17,6 +21,22 @@ from responders.incident import Case, PlannedStep, StepState
 
 WAIVED = "silence_waived"
 _SHOWN = 5  # as many as fit a message
+
+
+@dataclass(frozen=True, slots=True)
+class Loud:
+    """A copy that holds a revocation back, why, and the workloads that read it."""
+
+    copy: str
+    why: str
+    readers: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        if not self.readers:
+            return f"{self.copy} {self.why}"
+        more = f" and {len(self.readers) - _SHOWN} more" if len(self.readers) > _SHOWN else ""
+        return f"{self.copy} {self.why} (read by {', '.join(self.readers[:_SHOWN])}{more})"
 
 
 def require_silence(case: Case, step: PlannedStep) -> None:
@@ -29,20 +49,21 @@ def require_silence(case: Case, step: PlannedStep) -> None:
     loud = still_loud(case, step)
     if not loud:
         return
+    named = "; ".join(each.sentence for each in loud[:_SHOWN])
     raise RefusedError(
-        f"Held back, the old value is still needed or nobody can tell: {'; '.join(loud[:_SHOWN])}"
+        f"Held back, the old value is still needed or nobody can tell: {named}"
         + (f"; and {len(loud) - _SHOWN} more." if len(loud) > _SHOWN else "."),
         means="Nothing was revoked.",
         do_now=(
-            "Bring these copies to the new value and retry, or retry with a reason why it may be "
-            "revoked all the same."
+            "Bring these copies to the new value and retry, or have an approver answer, with a "
+            "reason, for revoking all the same."
         ),
     )
 
 
-def still_loud(case: Case, step: PlannedStep) -> tuple[str, ...]:
-    """Name the copies that hold a revocation back, each with who reads it."""
-    if step.phase != "revoke" or not _rotates_first(case) or _waived(case):
+def still_loud(case: Case, step: PlannedStep) -> tuple[Loud, ...]:
+    """Name the copies that hold a revocation back, without those that somebody answers for."""
+    if step.phase != "revoke" or not _rotates_first(case):
         return ()
     copies = {str(copy.secret) for copy in case.blast_radius.copies}
     left_out = {
@@ -54,8 +75,14 @@ def still_loud(case: Case, step: PlannedStep) -> tuple[str, ...]:
     for proof in evidence(case).copies:
         bare = split_key(proof.subject)[0]
         if not proof.proven and bare in copies and bare not in left_out:
-            found.append(f"{proof.subject} {_why(case, bare)}{_readers(case, bare)}")
-    return tuple(found)
+            found.append(Loud(proof.subject, _why(case, bare), _readers(case, bare)))
+    return tuple(each for each in found if not _waived(case, each))
+
+
+def mark_of(loud: Sequence[Loud]) -> str:
+    """Give a short text that is another one when the list is."""
+    listed = sorted(f"{each.copy} {' '.join(each.readers)}" for each in loud)
+    return sha256("\n".join(listed).encode()).hexdigest()[:16]
 
 
 def _rotates_first(case: Case) -> bool:
@@ -63,10 +90,10 @@ def _rotates_first(case: Case) -> bool:
     return case.plan is not None and case.plan.order == ROTATE_FIRST
 
 
-def _waived(case: Case) -> bool:
-    """Whether somebody waived it for this plan."""
-    planned = max((e.sequence for e in case.timeline if e.kind == "planned"), default=0)
-    return any(e.kind == WAIVED and e.sequence > planned for e in case.timeline)
+def _waived(case: Case, loud: Loud) -> bool:
+    """Whether somebody answers for this copy and everybody who reads it, in this plan."""
+    readers = case.silence_waived.get(loud.copy)
+    return readers is not None and set(loud.readers) <= set(readers)
 
 
 def _why(case: Case, secret: str) -> str:
@@ -76,13 +103,11 @@ def _why(case: Case, secret: str) -> str:
     return "may hold it: no step has seen the new value in it"
 
 
-def _readers(case: Case, secret: str) -> str:
-    users = sorted(
-        str(consumer.workload)
-        for consumer in case.blast_radius.consumers
-        if any(str(use.secret) == secret for use in consumer.via)
+def _readers(case: Case, secret: str) -> tuple[str, ...]:
+    return tuple(
+        sorted(
+            str(consumer.workload)
+            for consumer in case.blast_radius.consumers
+            if any(str(use.secret) == secret for use in consumer.via)
+        )
     )
-    if not users:
-        return ""
-    more = f" and {len(users) - _SHOWN} more" if len(users) > _SHOWN else ""
-    return f" (read by {', '.join(users[:_SHOWN])}{more})"

@@ -33,7 +33,10 @@ def retry_command(
     who = acting(person)
     with response(context, launch=True) as parts:
         incident_id = parts.desk.find_id(incident)
-        parts.desk.retry(incident_id, who, step, in_words(parts, although) if although else "")
+        if although:
+            waived = parts.desk.waivers.waive(incident_id, who, step, in_words(parts, although))
+            say(f"Revoked all the same, under your name: {', '.join(each.copy for each in waived)}")
+        parts.desk.retry(incident_id, who, step)
         follow(parts, incident_id)
 
 

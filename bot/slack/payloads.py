@@ -36,6 +36,7 @@ ACTIONS = (
     "step_retry",
     "step_skip",
     "step_confirm",
+    "step_although",
     "run_undo",
     "incident_dismiss",
     "incident_close",
@@ -54,6 +55,7 @@ FORMS = (
     "glass_review",
     "step_skip_reason",
     "step_confirm_evidence",
+    "step_although_reason",
     "incident_dismiss_reason",
     "incident_waive",
 )

@@ -38,6 +38,7 @@ from responders.incident import (
     Severity,
 )
 from responders.places import Gone
+from responders.silence import Loud
 
 
 class Opened(Protocol):
@@ -89,6 +90,16 @@ class Glass(Protocol):
     def review(self, incident_id: str, person: Person, finding: str) -> object: ...
 
 
+class Waivers(Protocol):
+    """Who answers for copies that may hold the old value; raises LocksmithError."""
+
+    def held(self, incident_id: str, step_id: str = "") -> Sequence[Loud]: ...
+    def permit(self, incident_id: str, person: Person) -> object: ...
+    def waive(
+        self, incident_id: str, person: Person, step_id: str, reason: str, *, seen: str = ""
+    ) -> object: ...
+
+
 class Triage(Protocol):
     """Who is in charge and how bad it is; raises LocksmithError."""
 
@@ -108,6 +119,8 @@ class Desk(Protocol):
     def glass(self) -> Glass: ...
     @property
     def triage(self) -> Triage: ...
+    @property
+    def waivers(self) -> Waivers: ...
     def report(self, report: LeakReport, also: Sequence[LeakReport] = ()) -> Opened: ...
     def plan(
         self, incident_id: str, order: str | None = None, *, person: Person | None = None

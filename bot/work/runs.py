@@ -3,9 +3,10 @@
 from bot.inbox import Entry
 from bot.slack.payloads import Asked, asked
 from bot.slack.views.answers import done_answer
-from bot.slack.views.forms import confirm_form, dismiss_form, skip_form, waiver_form
+from bot.slack.views.forms import although_form, confirm_form, dismiss_form, skip_form, waiver_form
 from bot.work.room import Room, answer, reason_of
 from responders.incident import Person
+from responders.silence import mark_of
 
 
 def stop(entry: Entry, room: Room) -> None:
@@ -52,6 +53,27 @@ def confirm(entry: Entry, room: Room) -> None:
     incident_id, _, step_id = by.value.partition(":")
     room.desk.confirm(incident_id, person, step_id, reason_of(entry, room))
     answer(room, entry, by, done_answer("Confirmed, under your name. The run goes on."))
+
+
+def open_waiver(entry: Entry, room: Room) -> None:
+    """Show the copies that hold a revocation back, and ask why it may be done all the same."""
+    by, person = _who(entry, room)
+    incident_id, _, step_id = by.value.partition(":")
+    room.desk.waivers.permit(incident_id, person)
+    loud = room.desk.waivers.held(incident_id, step_id)
+    listed = [each.sentence for each in loud]
+    room.screen.open(by.trigger_id, although_form(listed, f"{by.value}:{mark_of(loud)}"))
+
+
+def revoke_although(entry: Entry, room: Room) -> None:
+    """Take the answer for exactly the copies that were shown, and retry."""
+    by, person = _who(entry, room)
+    incident_id, _, rest = by.value.partition(":")
+    step_id, _, seen = rest.rpartition(":")
+    reason = reason_of(entry, room)
+    room.desk.waivers.waive(incident_id, person, step_id, reason, seen=seen)
+    room.desk.retry(incident_id, person, step_id)
+    answer(room, entry, by, done_answer("Revoked all the same, under your name. The run goes on."))
 
 
 def undo(entry: Entry, room: Room) -> None:

@@ -12,12 +12,14 @@ BUTTONS = (
     "step_retry",
     "step_skip",
     "step_confirm",
+    "step_although",
     "incident_close",
     "incident_dismiss",
 )
 FORMS = (
     "step_skip_reason",
     "step_confirm_evidence",
+    "step_although_reason",
     "incident_waive",
     "incident_dismiss_reason",
 )

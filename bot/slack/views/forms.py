@@ -1,5 +1,7 @@
 """The forms that people fill in, and the views that stand there while Locksmith looks."""
 
+from collections.abc import Sequence
+
 from bot.slack.views.blocks import Block, modal, section, text_input
 from bot.slack.views.text import code, joined, said
 
@@ -75,6 +77,20 @@ def skip_form(step_title: str, value: str) -> Block:
         callback_id="step_skip_reason",
         submit="Skip it",
         metadata=value,
+    )
+
+
+def although_form(copies: Sequence[str], value: str) -> Block:
+    """Ask why it is revoked while these copies may hold it; `value` names step and list."""
+    listed = joined([f"• {said(copy, 300)}" for copy in copies], 2000)
+    return _reason_form(
+        "Revoke all the same",
+        f"Nobody has seen the new value in:\n{listed}\nWho reads them may break. It counts for"
+        " these only: another copy or reader holds it back again.",
+        callback_id="step_although_reason",
+        submit="Revoke, my name",
+        metadata=value,
+        question="Why may it be revoked all the same?",
     )
 
 

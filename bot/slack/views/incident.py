@@ -46,6 +46,7 @@ from bot.slack.views.steps import (
     progress_count,
     progress_lines,
     steps_text,
+    ways_on,
 )
 from bot.slack.views.text import code, counted, duration, joined, said, when
 from responders.escalation import acknowledged
@@ -376,13 +377,7 @@ def _stopped_buttons(case: Case) -> list[Block]:
     if step is None:  # a person stopped it: nothing is broken
         offered = [button("Go on", "step_retry", f"{case.id}:", style="primary")]
     else:
-        value = f"{case.id}:{step.step.id}"
-        offered = [
-            button("Try this step again", "step_retry", value, style="primary"),
-            button("Skip it, with a reason", "step_skip", value),
-        ]
-        if step.state is StepState.UNKNOWN:
-            offered.insert(1, button("I can confirm it", "step_confirm", value))
+        offered = ways_on(case, step)
     begun = (each for each in case.progress if each.state is not StepState.WAITING)
     if not any(each.step.phase == "revoke" for each in begun):
         words = "Steps that can be undone are undone, the last one first."

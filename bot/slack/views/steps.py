@@ -1,5 +1,6 @@
 """The plan and its run as lines: what will happen, what happens, what was proven."""
 
+from bot.slack.views.blocks import Block, button
 from bot.slack.views.names import STEP_ICON, order_words
 from bot.slack.views.text import counted, duration, joined, said, top
 from responders.history import expected_of
@@ -10,6 +11,7 @@ from responders.incident import (
     StepProgress,
     StepState,
 )
+from responders.silence import still_loud
 from responders.way_back import WayBack, words
 
 SETTLED = frozenset({StepState.CONFIRMED, StepState.SKIPPED, StepState.UNDONE})
@@ -21,6 +23,20 @@ PHASE_WORDS = {
     "revoke": "Old value revoked",
     "verify": "Proven",
 }
+
+
+def ways_on(case: Case, step: StepProgress) -> list[Block]:
+    """Draw what a person can do about a step that broke."""
+    value = f"{case.id}:{step.step.id}"
+    offered = [
+        button("Try this step again", "step_retry", value, style="primary"),
+        button("Skip it, with a reason", "step_skip", value),
+    ]
+    if step.state is StepState.UNKNOWN:
+        offered.insert(1, button("I can confirm it", "step_confirm", value))
+    if still_loud(case, step.step):
+        offered.insert(1, button("Revoke all the same", "step_although", value, style="danger"))
+    return offered
 
 
 def plan_lines(plan: Plan) -> list[str]:
