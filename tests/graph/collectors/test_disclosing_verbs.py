@@ -85,6 +85,8 @@ def corner(real_cluster: Path) -> Iterator[Corner]:
     facade = Connections(vaults={}, clusters={"c": settings}, issuers={})
     made = Corner(facade.kubernetes("c"))
     yield made
+    # A namespace is emptied some time later: until then others would see dangling bindings.
+    made.api.delete(f"{RBAC}/namespaces/{made.space}/rolebindings")
     made.api.delete(f"/api/v1/namespaces/{made.space}")
     facade.close()
 

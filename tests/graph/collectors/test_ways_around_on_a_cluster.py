@@ -136,6 +136,8 @@ class Corner:
         self.bind(full, subject, kind="ClusterRole")
 
     def remove(self) -> None:
+        # A namespace is emptied some time later: until then others would see dangling bindings.
+        self.api.delete(f"{self.near}/rolebindings")
         for path in reversed(self.made):
             self.api.delete(path)
 
