@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -90,9 +91,9 @@ ASKERS = ("u-0", "u-1", "in g-0", "bot a", "bot b", "anonymous", "master")
 class World:
     """Generated rights in two namespaces of a real cluster, taken away again at the end."""
 
-    def __init__(self, api: KubernetesApi, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, api: KubernetesApi, pool: ThreadPoolExecutor, *, prefix: str = "") -> None:
         self.api = api
-        self.prefix = f"rights-{secrets.token_hex(3)}"
+        self.prefix = prefix or f"rights-{secrets.token_hex(3)}"
         self._pool = pool
         self._made: list[str] = []
 
@@ -180,14 +181,14 @@ class World:
         }.get(name, f"{self.prefix}-{name}")
         return {"apiGroup": GROUP, "kind": kind, "name": full}
 
-    def wait_until_known(self) -> None:
+    def wait_until_known(self, spaces: Iterable[str] = SPACES) -> None:
         """Make one last right and poll until the authorizer's cache has it, and so the others."""
         last = f"{self.prefix}-last-{secrets.token_hex(2)}"
         rules = [{"verbs": ["get"], "apiGroups": [""], "resources": ["secrets"]}]
         self.make(f"{RBAC}/clusterroles", {"metadata": {"name": last}, "rules": rules})
         role = {"apiGroup": GROUP, "kind": "ClusterRole", "name": last}
         for where in (
-            *(self._near(space, "rolebindings") for space in SPACES),
+            *(self._near(space, "rolebindings") for space in spaces),
             f"{RBAC}/clusterrolebindings",
         ):
             user = f"{last}-{secrets.token_hex(2)}"
