@@ -12,10 +12,11 @@ from responders.incident import ApprovalState, Case, IncidentState, StepProgress
 
 def next_action(case: Case, stopped_because: str) -> str:
     """Say it for `case`; its own `next_action` is not looked at."""
-    return _banner(case) + _next(case, stopped_because)
+    return banner(case) + _next(case, stopped_because)
 
 
-def _banner(case: Case) -> str:
+def banner(case: Case) -> str:
+    """Say what stands before it: a break-glass run that nobody has reviewed."""
     emergency = case.emergency
     if emergency is None or not unreviewed(case):
         return ""
@@ -80,7 +81,11 @@ def _running(case: Case, because: str) -> str:
     if because:
         return f"Locksmith takes back what was done. {because}"
     if current is None:
-        return "Locksmith starts the first step."
+        waiting = [each for each in case.progress if each.state is StepState.WAITING]
+        if not waiting or waiting[0] is case.progress[0]:
+            return "Locksmith starts the first step." if waiting else "Locksmith looks at the end."
+        number = case.progress.index(waiting[0]) + 1
+        return f"Locksmith goes on with step {number} of {len(case.progress)}."
     number = case.progress.index(current) + 1
     said = f": {current.sentence}" if current.sentence else ""
     return f"Locksmith runs step {number} of {len(case.progress)}, {current.step.title}{said}"

@@ -7,12 +7,14 @@ The banner on the card is the incident's next action; see `responders/next_actio
 import orjson
 
 from bot.slack.views.blocks import Block, modal, section, text_input
-from bot.slack.views.text import code, said
+from bot.slack.views.names import order_words
+from bot.slack.views.steps import forecast_text, plan_lines
+from bot.slack.views.text import code, joined, said
 from responders.incident import Case
 
 
 def glass_form(case: Case) -> Block:
-    """Ask why the plan has to run without approval; the id is typed, because it runs at once."""
+    """Show what would run, and ask why without approval; the id is typed: it runs at once."""
     words = (
         "*Nobody has approved this.* The plan runs at once, under your name. On call is paged, the "
         "card says so, and another approver has to review it before the incident can close."
@@ -21,6 +23,7 @@ def glass_form(case: Case) -> Block:
         "Break glass",
         [
             section(f"🚨 {words}"),
+            *_plan(case),
             text_input(
                 "reason",
                 "Why can it not wait?",
@@ -44,6 +47,19 @@ def glass_form(case: Case) -> Block:
             {"incident": case.id, "confirm": case.id, "plan": case.plan.hash if case.plan else ""}
         ).decode(),
     )
+
+
+def _plan(case: Case) -> list[Block]:
+    """Show the plan as an approver would see it: nobody else has looked."""
+    plan = case.plan
+    if plan is None:
+        return []
+    chosen = [forecast for forecast in plan.forecasts if forecast.order == plan.order]
+    lines = joined(plan_lines(plan, brief=True), 2400)
+    return [
+        section(f"*What will run: {said(order_words(plan.order), 60)}*\n{lines}"),
+        *(section(forecast_text(forecast, chosen=False)) for forecast in chosen),
+    ]
 
 
 def review_form(case: Case) -> Block:

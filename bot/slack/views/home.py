@@ -1,4 +1,4 @@
-"""App Home: what waits for me, a search, my secrets, how ready they are, what is open."""
+"""App Home: what waits for me first, a search, my secrets, how ready they are, what is open."""
 
 from collections.abc import Sequence
 
@@ -29,7 +29,8 @@ def home_view(mine: Mine) -> Block:
     """Draw the tab; who may do something is checked again when somebody does."""
     report = button("Report a leak", "leak_report_open", "form", style="primary")
     blocks: list[Block | None] = [
-        header("Locksmith"),
+        *_waiting(mine.waiting),
+        divider(),
         search_input(
             "home_search",
             "Look up a secret",
@@ -37,8 +38,6 @@ def home_view(mine: Mine) -> Block:
         ),
         context("Who uses it, who can read it, who did, what a leak would reach. Only you see it."),
         actions("home", report),
-        divider(),
-        *_waiting(mine.waiting),
         divider(),
         *_secrets(mine),
         divider(),

@@ -1,12 +1,11 @@
 """
 The root card of an incident and the notes in its thread: functions of the case alone.
 
-The card answers, in this order: how bad, what now and by whom, what leaked and where it lies, who
-breaks, who can read it, who was told, how far the work is. It is the only message that notifies;
-the rest goes to its thread.
+The card answers, in this order: how bad, what now and by whom, with the buttons for it; in a run
+how far the work is; what leaked, who was told; where it lies, who breaks, who can read it. Once it
+is over only the outcome stays. It is the only message that notifies; the rest goes to its thread.
 """
 
-from bot.slack.views.approval import request_value
 from bot.slack.views.blast_radius import (
     OWNERS,
     breakages_of,
@@ -21,7 +20,6 @@ from bot.slack.views.blocks import (
     Block,
     Message,
     actions,
-    button,
     context,
     divider,
     fields,
@@ -29,10 +27,10 @@ from bot.slack.views.blocks import (
     message,
     section,
 )
-from bot.slack.views.charge import charge_buttons, in_charge
+from bot.slack.views.buttons import card_buttons
+from bot.slack.views.charge import in_charge
 from bot.slack.views.names import (
     ORDER_WORDS,
-    RECOMMENDED_ORDER,
     SEVERITY_ICON,
     STATE_WORDS,
     owner_name,
@@ -46,22 +44,14 @@ from bot.slack.views.steps import (
     progress_count,
     progress_lines,
     steps_text,
-    ways_on,
 )
 from bot.slack.views.text import code, counted, duration, joined, said, when
-from responders.escalation import acknowledged
-from responders.evidence import unreviewed
-from responders.incident import (
-    OPEN_STATES,
-    Case,
-    IncidentState,
-    StepProgress,
-    StepState,
-    taken_back,
-)
+from responders.incident import OPEN_STATES, Case, IncidentState, StepProgress
+from responders.next_action import banner
 
 REASONS = 3
 PLACES = 2
+ENDS = frozenset({"closed", "false_alarm"})  # kinds of entries of the timeline
 FACT = 120  # characters; what is longer is a sentence
 ISSUER_FACTS = ("display_name", "accessor", "expire_time")  # shown on the card where known
 
@@ -72,17 +62,17 @@ def incident_card(case: Case, *, whole_list: str = "") -> Message:
 
     `whole_list` is the address of the note that names all consumers.
     """
-    radius = case.blast_radius
     over = case.state not in OPEN_STATES
-    breakages = {} if over else breakages_of(case)
-    consumed = f"*Who consumes it* ({len(radius.consumers)})" + ("" if over else ", if revoked now")
-    rest = f"<{whole_list}|All {len(radius.consumers)}, by owner and one by one>"
-    rest = rest if whole_list else "_All of them: in the thread._"
+    steps = section(f"*{_steps_title(case)}*\n{steps_text(case, 1700)}") if case.plan else None
+    begun = _begun(case)
     blocks = [
-        header(f"{_icon(case)} {case.severity.upper()} · {case.title}"),
+        header(f"{_lead_in(case)} · {case.title}"),
         context(f"{code(case.id)} · *{STATE_WORDS[case.state]}* · {_origin(case)}"),
         _unpaged(case),
-        section(f"*{_next_title(case)}*\n{said(case.next_action, 600) or 'Nothing.'}"),
+        section(f"🚨 *{said(above, 700)}*") if (above := banner(case).strip()) else None,
+        section(f"*{_next_title(case)}*\n{_next_words(case)}"),
+        actions("incident", *card_buttons(case)),
+        steps if begun else None,
         fields(
             [
                 ("What leaked", _credential(case)),
@@ -93,18 +83,26 @@ def incident_card(case: Case, *, whole_list: str = "") -> Message:
                 *_exposed(case),
             ]
         ),
-        divider(),
-        section("*Where it lies*\n" + copies_text(radius, case.matches, case.identity_facts)),
-        section(f"{consumed}\n" + consumers_text(radius.consumers, breakages, rest=rest)),
-        section("*Who can read it*\n" + readers_text(radius.readers)),
-        section("*What it opens*\n" + opens_text(radius)) if radius.opens else None,
-        divider(),
-        _forecasts(case),
-        section(f"*{_steps_title(case)}*\n{steps_text(case, 1700)}") if case.plan else None,
-        actions("incident", *_buttons(case)),
+        *(() if over else _reach(case, whole_list)),
+        *(() if begun else (divider(), _forecasts(case), steps)),
         context(_footer(case)),
     ]
     return message(fallback(case), blocks)
+
+
+def _reach(case: Case, whole_list: str) -> list[Block | None]:
+    """Show what the leak touches, as far as a card has room."""
+    radius, count = case.blast_radius, len(case.blast_radius.consumers)
+    link = f"<{whole_list}|All {count}, by owner and one by one>"
+    rest = link if whole_list else "_All of them: in the thread._"
+    consumers = consumers_text(radius.consumers, breakages_of(case), rest=rest)
+    return [
+        divider(),
+        section("*Where it lies*\n" + copies_text(radius, case.matches, case.identity_facts)),
+        section(f"*Who consumes it* ({count}), if revoked now\n{consumers}"),
+        section("*Who can read it*\n" + readers_text(radius.readers)),
+        section("*What it opens*\n" + opens_text(radius)) if radius.opens else None,
+    ]
 
 
 def fallback(case: Case) -> str:
@@ -151,7 +149,7 @@ def _fact(fact: str | tuple[str, ...]) -> str:
 def phase_note(case: Case, phase: str, steps: list[StepProgress]) -> Message:
     """Say that a phase of the plan is through, with what proves it."""
     title = PHASE_WORDS.get(phase, phase.capitalize())
-    body = joined(progress_lines(tuple(steps)), 2400)
+    body = joined([*progress_lines(tuple(steps)), *finding_lines(tuple(steps))], 2400)
     return message(f"{case.id}: {title}.", [section(f"*{said(title, 80)}*\n{body}")])
 
 
@@ -213,19 +211,38 @@ def _unpaged(case: Case) -> Block | None:
     return section("🚨 *NOBODY WAS PAGED.* No pager took it: call the owners yourself.")
 
 
-def _icon(case: Case) -> str:
-    return SEVERITY_ICON[case.severity] if case.state in OPEN_STATES else "✅"
+def _lead_in(case: Case) -> str:
+    """Say how bad it is; of what is over, that it is over."""
+    if case.state in OPEN_STATES:
+        return f"{SEVERITY_ICON[case.severity]} {case.severity.upper()}"
+    return f"✅ {STATE_WORDS[case.state].upper()}"
 
 
 def _next_title(case: Case) -> str:
-    return "Next" if case.state in OPEN_STATES else "Done"
+    return "Next" if case.state in OPEN_STATES else "Outcome"
+
+
+def _next_words(case: Case) -> str:
+    """Say what must happen; of what is over, how it ended and by whose word."""
+    ends = [each for each in case.timeline if each.kind in ENDS]
+    if case.state in OPEN_STATES or not ends:
+        return said(case.next_action.removeprefix(banner(case)), 600) or "Nothing."
+    span = duration((ends[-1].at - case.clocks.reported).total_seconds())
+    return f"{said(ends[-1].sentence, 500)} That was {span} after the report."
+
+
+def _begun(case: Case) -> bool:
+    """Tell whether the plan has been run, as far as it went."""
+    undecided = {IncidentState.OPEN, IncidentState.PLANNED, IncidentState.WAITING}
+    return case.state not in undecided
 
 
 def _origin(case: Case) -> str:
     first = case.sightings[0] if case.sightings else None
     place = f" in {said(first.where_name, 60)}" if first and first.where_name else ""
     more = f" and {len(case.sightings) - 1} more" if len(case.sightings) > 1 else ""
-    return f"reported by {who(case.reporter)}{place}{more}, {when(case.opened_at)}"
+    was = "" if case.state in OPEN_STATES else f"was {case.severity} · "
+    return f"{was}reported by {who(case.reporter)}{place}{more}, {when(case.opened_at)}"
 
 
 def _credential(case: Case) -> str:
@@ -298,14 +315,13 @@ def _owners(case: Case) -> str:
 
 def _steps_title(case: Case) -> str:
     order = ORDER_WORDS.get(case.plan.order, case.plan.order) if case.plan else ""
-    started = case.state not in {IncidentState.PLANNED, IncidentState.WAITING, IncidentState.OPEN}
-    return f"Steps · {order}" + (f" · {progress_count(case)}" if started and case.progress else "")
+    done = f" · {progress_count(case)}" if _begun(case) and case.progress else ""
+    return f"Steps · {order}{done}"
 
 
 def _forecasts(case: Case) -> Block | None:
     """Set both orders side by side while there is still a choice."""
-    undecided = {IncidentState.OPEN, IncidentState.PLANNED, IncidentState.WAITING}
-    if case.plan is None or case.state not in undecided:
+    if case.plan is None:
         return None
     lines = [
         forecast_text(forecast, chosen=forecast.order == case.plan.order, limit=320)
@@ -313,76 +329,6 @@ def _forecasts(case: Case) -> Block | None:
     ]
     lines += [f"⏱️ {said(case.plan.expected, 200)}"] if lines and case.plan.expected else []
     return section("*What each order would do*\n" + joined(lines, 1100)) if lines else None
-
-
-def _buttons(case: Case) -> list[Block | None]:
-    """Offer what can be done in this state; who may do it is decided when the button is pressed."""
-    taken = acknowledged(case) is not None
-    charge = charge_buttons(case, acknowledged=taken)
-    return [*_state_buttons(case), _review_button(case), *charge]
-
-
-def _review_button(case: Case) -> Block | None:
-    if not unreviewed(case) or case.state not in OPEN_STATES:
-        return None
-    return button("Review the break-glass run", "glass_review_open", case.id)
-
-
-def _state_buttons(case: Case) -> list[Block | None]:
-    show = button("Blast radius", "blast_radius_show", case.id)
-    match case.state:
-        case IncidentState.OPEN | IncidentState.PLANNED:
-            orders = [_order_button(case, order) for order in _orders(case)]
-            ask = button("Ask for approval", "approval_ask", case.id, style="primary")
-            planned = case.plan is not None and bool(case.plan.steps)
-            false_alarm = button("False alarm", "incident_dismiss", case.id)
-            return [*orders, ask if planned else None, show, false_alarm]
-        case IncidentState.WAITING:
-            request = request_value(case, case.approval) if case.approval else ""
-            review = button("Review & approve", "approval_review", request, style="primary")
-            return [review if request else None, show]
-        case IncidentState.RUNNING:
-            words = "Nothing further is started. What is done stays done."
-            stop = button(
-                "Stop after this step", "run_stop", case.id, style="danger", confirm=words
-            )
-            return [stop, show]
-        case IncidentState.STOPPED:
-            return [*_stopped_buttons(case), show]
-        case IncidentState.VERIFIED:
-            return [button("Close incident", "incident_close", case.id, style="primary"), show]
-        case IncidentState.CLOSED | IncidentState.FALSE_ALARM:
-            return [show]
-
-
-def _orders(case: Case) -> list[str]:
-    orders = [forecast.order for forecast in case.plan.forecasts] if case.plan else []
-    ranked = sorted(dict.fromkeys(orders), key=lambda order: order != RECOMMENDED_ORDER)
-    return ranked if len(ranked) > 1 else []
-
-
-def _order_button(case: Case, order: str) -> Block:
-    chosen = "✓ " if case.plan and case.plan.order == order else ""
-    advice = " (recommended)" if order == RECOMMENDED_ORDER else ""
-    words = ORDER_WORDS.get(order, order)
-    action = "plan_" + order.replace("-", "_")
-    return button(f"{chosen}Plan: {words.lower()}{advice}", action, case.id)
-
-
-def _stopped_buttons(case: Case) -> list[Block]:
-    if taken_back(case) and case.plan:
-        orders = [forecast.order for forecast in case.plan.forecasts]
-        return [_order_button(case, order) for order in orders]
-    step = broken_step(case)
-    if step is None:  # a person stopped it: nothing is broken
-        offered = [button("Go on", "step_retry", f"{case.id}:", style="primary")]
-    else:
-        offered = ways_on(case, step)
-    begun = (each for each in case.progress if each.state is not StepState.WAITING)
-    if not any(each.step.phase == "revoke" for each in begun):
-        words = "Steps that can be undone are undone, the last one first."
-        offered.append(button("Undo", "run_undo", case.id, style="danger", confirm=words))
-    return offered
 
 
 def _footer(case: Case) -> str:

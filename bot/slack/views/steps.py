@@ -1,8 +1,8 @@
 """The plan and its run as lines: what will happen, what happens, what was proven."""
 
-from bot.slack.views.blocks import Block, button
 from bot.slack.views.names import STEP_ICON, order_words
 from bot.slack.views.text import counted, duration, joined, said, top
+from responders.evidence import in_short
 from responders.history import expected_of
 from responders.incident import (
     Case,
@@ -11,7 +11,6 @@ from responders.incident import (
     StepProgress,
     StepState,
 )
-from responders.silence import still_loud
 from responders.way_back import WayBack, words
 
 SETTLED = frozenset({StepState.CONFIRMED, StepState.SKIPPED, StepState.UNDONE})
@@ -25,37 +24,30 @@ PHASE_WORDS = {
 }
 
 
-def ways_on(case: Case, step: StepProgress) -> list[Block]:
-    """Draw what a person can do about a step that broke."""
-    value = f"{case.id}:{step.step.id}"
-    offered = [
-        button("Try this step again", "step_retry", value, style="primary"),
-        button("Skip it, with a reason", "step_skip", value),
-    ]
-    if step.state is StepState.UNKNOWN:
-        offered.insert(1, button("I can confirm it", "step_confirm", value))
-    if still_loud(case, step.step):
-        offered.insert(1, button("Revoke all the same", "step_although", value, style="danger"))
-    return offered
-
-
-def plan_lines(plan: Plan) -> list[str]:
-    """List the steps of a plan that has not run, with numbers."""
+def plan_lines(plan: Plan, *, brief: bool = False) -> list[str]:
+    """List the steps of a plan that has not run, with numbers; `brief`: what is final, no more."""
     lines, said_of = [], words(plan)
     for number, step in enumerate(plan.steps, 1):
-        back = f" · _{said_of[step.id]}_"
-        if step.title in plan.irreversible or step.way_back == WayBack.NONE:
-            back = f" · *{said_of[step.id]}*"
-        tail = (f" · {expected_of(step)}" if step.measured else "") + back
-        lines.append(f"{number}. *{said(step.title, 120)}*: {said(step.sentence, 240)}{tail}")
+        final = step.title in plan.irreversible or step.way_back == WayBack.NONE
+        back = f" · *{said_of[step.id]}*" if final else f" · _{said_of[step.id]}_"
+        tail = f" · {expected_of(step)}" if step.measured else ""
+        if brief:
+            lines.append(f"{number}. {said(step.title, 120)}{tail}{back if final else ''}")
+            continue
+        lines.append(f"{number}. *{said(step.title, 120)}*: {said(step.sentence, 240)}{tail}{back}")
     return lines
 
 
-def progress_lines(progress: tuple[StepProgress, ...]) -> list[str]:
-    """One line for each step of a run: its state, and what was seen last."""
+def progress_lines(progress: tuple[StepProgress, ...], *, brief: bool = False) -> list[str]:
+    """
+    One line for each step of a run: its state, and what was seen last.
+
+    `brief`: of what is confirmed no more than that; the thread has what proves it.
+    """
     lines = []
+    silent = {StepState.WAITING, StepState.CONFIRMED} if brief else {StepState.WAITING}
     for each in progress:
-        words = each.sentence if each.state is not StepState.WAITING else ""
+        words = "" if each.state in silent else in_short(each)
         took = ""
         if each.started_at and each.finished_at:
             took = f" ({duration((each.finished_at - each.started_at).total_seconds())})"
@@ -74,11 +66,11 @@ def finding_lines(progress: tuple[StepProgress, ...], *, most: int = 12) -> list
 
 
 def steps_text(case: Case, limit: int = 2400) -> str:
-    """Draw the live list while there is a run, else the plan, else say that there is none."""
+    """Draw the live list in brief while there is a run, else the plan, else say so."""
     if case.progress and any(each.state is not StepState.WAITING for each in case.progress):
-        return joined(progress_lines(case.progress), limit)
+        return joined(progress_lines(case.progress, brief=True), limit)
     if case.plan:
-        return joined(plan_lines(case.plan), limit)
+        return joined(plan_lines(case.plan, brief=True), limit)
     return "No plan yet."
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import io
 import re
 from dataclasses import replace
+from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
@@ -18,6 +19,7 @@ from bot.slack.views import (
     blast_radius,
     charge,
     choosing,
+    emergency,
     forms,
     home,
     incident,
@@ -29,7 +31,16 @@ from bot.slack.wanted import around
 from graph.queries.consumers import Consumers
 from graph.queries.readers import Readers
 from graph.refs import Ref
-from responders.incident import ApprovalState, Breakage, Case, IncidentState, Lead, Person
+from responders.incident import (
+    ApprovalState,
+    Breakage,
+    Case,
+    Emergency,
+    IncidentState,
+    Lead,
+    Person,
+    TimelineEntry,
+)
 from responders.mine import Lack, Mine, Wait
 from tests.bot.cases import GATEWAY, NOW, make_case, make_consumers
 
@@ -132,6 +143,10 @@ def views(case: Case) -> list[Block]:
         charge.severity_form(case),
         home.home_view(crowded(case)),
         approval.deny_form(case, "req-1"),
+        emergency.glass_form(case),
+        emergency.review_form(
+            replace(case, emergency=Emergency(case.reporter, case.title, NOW, "f"))
+        ),
     ]
     if case.approval is not None:
         found.append(approval.approve_form(case, case.approval))
@@ -203,6 +218,29 @@ def test_the_whole_list_names_everybody_and_holds_no_formula() -> None:
     assert note.count("would break") == 17, "every group is counted"
     alone = mrkdwn_in(list(whole_list.list_note(case, attached=False).blocks))
     assert "locksmith incident show" in "\n".join(alone)
+
+
+def test_what_to_do_stands_above_what_is_known_and_a_card_that_is_over_is_short() -> None:
+    def kinds(state: IncidentState) -> list[str]:
+        blocks = incident.incident_card(make_case(state=state, consumers=300)).blocks
+        return [str(block["type"]) for block in blocks]
+
+    for state in (IncidentState.PLANNED, IncidentState.RUNNING, IncidentState.STOPPED):
+        assert kinds(state)[:4] == ["header", "context", "section", "actions"]
+    stopped = mrkdwn_in(list(incident.incident_card(make_case(state=IncidentState.STOPPED)).blocks))
+    heads = [text.partition("\n")[0] for text in stopped]
+    assert heads.index("*Steps · Rotate first · 2 of 4 steps*") < heads.index("*What leaked*")
+    end = TimelineEntry(9, NOW + timedelta(hours=1), "closed", "locksmith", "Closed with proof.")
+    closed = replace(make_case(state=IncidentState.CLOSED), timeline=(end,))
+    over = mrkdwn_in(list(incident.incident_card(closed).blocks))
+    assert not [text for text in over if "Who consumes it" in text or "CRITICAL" in text]
+    assert "Closed with proof. That was 59 min after the report." in "\n".join(over)
+    broke = Emergency(closed.reporter, "the others sleep", NOW, "f00dfeed")
+    alone = replace(make_case(state=IncidentState.STOPPED), emergency=broke)
+    heads = mrkdwn_in(list(incident.incident_card(alone).blocks))
+    assert heads[1].startswith("🚨 *BREAK-GLASS: Rita ran plan f00dfeed alone")
+    assert heads[2].startswith("*Next*")
+    assert len(kinds(IncidentState.CLOSED)) < len(kinds(IncidentState.RUNNING))
 
 
 def test_the_card_says_that_nobody_was_paged() -> None:
