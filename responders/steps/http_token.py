@@ -40,7 +40,7 @@ from responders.kv_versions import (
     KvSecret,
     digest,
 )
-from responders.kv_way_back import judged_back, put_back
+from responders.kv_way_back import judged_back, put_back, written_back
 from responders.probing import prove_dead
 from responders.step import (
     Fact,
@@ -146,7 +146,14 @@ class Rotate(Step[RotateSettings]):
     def verify_undo(
         self, settings: RotateSettings, receipt: Receipt, undone: Receipt, context: StepContext
     ) -> Verdict:
-        return judged_back(settings.secret, settings.field, receipt, undone, context)
+        return judged_back(
+            settings.secret,
+            settings.field,
+            receipt,
+            undone,
+            context,
+            works=lambda: self._look(settings, written_back(undone), context),
+        )
 
 
 class RevokeSettings(StepSettings):

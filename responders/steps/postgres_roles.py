@@ -57,7 +57,7 @@ from responders.kv_versions import (
     Mark,
     digest,
 )
-from responders.kv_way_back import judged_back, put_back
+from responders.kv_way_back import judged_back, put_back, written_back
 from responders.step import (
     Fact,
     Receipt,
@@ -188,7 +188,15 @@ class Switch(Step[SwitchSettings]):
     def verify_undo(
         self, settings: SwitchSettings, receipt: Receipt, undone: Receipt, context: StepContext
     ) -> Verdict:
-        return judged_back(settings.secret, settings.field, receipt, undone, context)
+        return judged_back(
+            settings.secret,
+            settings.field,
+            receipt,
+            undone,
+            context,
+            also=lambda: _names(settings, receipt, context),
+            works=lambda: self._look(settings, written_back(undone), context),
+        )
 
 
 class ConfirmIdle(Step[FormerSettings]):
