@@ -24,7 +24,25 @@ from responders.incident import Case
 
 _CLOCKS = ("exposed", "reported", "contained", "rotated", "proven_dead")
 _DECISIONS = frozenset(
-    {"asked", "approved", "denied", "decided", "severity", "acknowledged", "stopped", "skipped"}
+    {
+        "asked",
+        "approved",
+        "denied",
+        "decided",
+        "expired",
+        "broke_glass",
+        "reviewed",
+        "severity",
+        "acknowledged",
+        "assigned",
+        "stopped",
+        "retried",
+        "confirmed",
+        "skipped",
+        "undo",
+        "closed",
+        "false_alarm",
+    }
 )
 _SHOWN = 50  # consumers and readers of one moment; the JSON holds all
 

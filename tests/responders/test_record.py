@@ -52,6 +52,8 @@ def test_the_post_mortem_has_dates_links_decisions_and_what_is_left(room: Room) 
     assert text.startswith(f"# Post-mortem: {incident}, payments/gateway#token leaked in #general")
     assert "| [1](https://acme.slack.com/archives/C1/p1) | 2026-03-01 12:00:00 | reported |" in text
     assert "Ana: Ana works on it." in text
+    decisions = text.partition("## Decisions")[2].partition("## Proof")[0]
+    assert "the account is gone" in decisions, "a waiver is a decision"
     assert "| reported | 2026-03-01 12:00:00 | +0:00:00 |" in text
     assert "| proven dead | not yet |  |" in text
     assert "- **Nobody was paged.**" in text
