@@ -11,6 +11,8 @@ from typing import Any
 
 Object = Mapping[str, Any]
 
+MOST = 2**53  # what JSON and databases hold exactly; nothing real is larger
+
 _NOTHING: Object = {}
 _NONE: Iterator[Object] = iter(())
 
@@ -40,7 +42,9 @@ def flag(source: object, *path: str) -> bool:
 
 def number(source: object, *path: str) -> int | None:
     found = _follow(source, path)
-    return found if isinstance(found, int) and not isinstance(found, bool) else None
+    if not isinstance(found, int) or isinstance(found, bool):
+        return None
+    return found if abs(found) <= MOST else None
 
 
 def entries(source: object, *path: str) -> Iterator[Object]:

@@ -5,6 +5,7 @@ Several objects speak of one node: the Secret itself, the workloads that refer t
 writes it. Here they become one node: who defines it wins over who merely refers to it.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -21,6 +22,9 @@ from graph.model import (
 )
 from graph.owners import Said
 from graph.refs import Ref
+
+# Letters that end a text in PostgreSQL, or a line in a log: names of strangers may have them.
+_UNPRINTED = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(slots=True)
@@ -61,6 +65,9 @@ class Gathered:
 
     def miss(self, scope: str, reason: str, *, do_now: str = "", complete: bool = True) -> None:
         """Record a gap, once; `complete=False` where rows of an earlier look must be kept."""
+        scope, reason = (
+            _UNPRINTED.sub("\N{REPLACEMENT CHARACTER}", one) for one in (scope, reason)
+        )
         gap = Gap(self.source, scope, reason, do_now)
         if gap not in self.gaps:
             self.gaps.append(gap)

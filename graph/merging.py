@@ -158,7 +158,7 @@ def _merge_fingerprints(connection: Connection, observation: Observation) -> Non
         )
     }
     said = {_fingerprint_key(stored): stored for stored in observation.fingerprints}
-    places = {(stored.secret, stored.key) for stored in said.values()}
+    places = {(key[2], key[3]) for key in said}
     gone = [row for key, row in known.items() if key not in said]
     if observation.complete:
         _delete(connection, FINGERPRINTS, [row.id for row in gone])
@@ -252,7 +252,7 @@ def _fingerprint_key(stored: StoredFingerprint) -> tuple[str, str, str, str, int
         fingerprint.digest,
         fingerprint.key_id,
         stored.secret,
-        stored.key,
+        stored.key.replace("\0", "\N{REPLACEMENT CHARACTER}"),  # PostgreSQL has no such letter
         version,
         fingerprint.form,
     )

@@ -55,8 +55,8 @@ def _kind_of(cluster: str, namespace: str, kind: str) -> str:
 
 
 def vault(store: str, mount: str, path: str) -> Ref:
-    """Name a path in Vault or OpenBao; `mount` without slashes at its ends."""
-    parts = "/".join(encode(part) for part in path.strip("/").split("/"))
+    """Name a path in Vault or OpenBao; slashes at an end, or two in a row, mean nothing."""
+    parts = "/".join(encode(part) for part in path.split("/") if part)
     return Ref(f"vault://{encode(store)}/{encode(mount.strip('/'))}/{parts}")
 
 

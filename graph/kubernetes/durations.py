@@ -3,6 +3,8 @@
 import re
 from itertools import chain
 
+from graph.fields import MOST
+
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _DURATION = re.compile(r"([0-9.]+)(ms|us|µs|ns|h|m|s)")
 
@@ -15,6 +17,7 @@ def seconds(duration: str) -> int | None:
     if not parts or "".join(chain.from_iterable(parts)) != duration:
         return None
     try:
-        return round(sum(float(amount) * _UNITS[unit] for amount, unit in parts))
-    except (ValueError, OverflowError):
+        found = sum(float(amount) * _UNITS[unit] for amount, unit in parts)
+    except ValueError:
         return None
+    return round(found) if found <= MOST else None

@@ -2,15 +2,22 @@
 
 import io
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from graph.collectors.manifests import collect_manifests
+from graph.database import Database
 from graph.errors import NotFoundError
+from graph.fingerprints import Fingerprint
 from graph.kubernetes.manifest_text import Unreadable, decoded, objects_in
 from graph.kubernetes.wrong_shapes import wrong_shapes
-from graph.model import EdgeKind, Observation
+from graph.model import EdgeKind, Observation, StoredFingerprint
+from graph.queries.consumers import consumers as consumers_of_secret
+from graph.refs import Ref
+from graph.repository import GraphRepository
 
 DEPLOYMENT = """
 apiVersion: apps/v1
@@ -211,3 +218,46 @@ def test_each_field_of_a_wrong_type_is_named_and_hides_nobody(tmp_path: Path) ->
         "data",
     ]
     assert not list(wrong_shapes({"apiVersion": "v1", "kind": "ConfigMap", "metadata": None}))
+
+
+HOSTILE = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: "a\\0b", namespace: "p\\u0007", labels: 7}
+spec:
+  replicas: 1000000000000000000000000000000
+  template: {spec: {containers: [{name: "c\\0", envFrom: [{secretRef: {name: "d\\0b"}}]}]}}
+---
+apiVersion: external-secrets.io/v1
+kind: SecretStore
+metadata: {name: v, namespace: p}
+spec: {provider: {vault: {server: "https://vault.example.com", path: kv}}}
+---
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: "e\\0", namespace: p}
+spec:
+  refreshInterval: 99999999999999999999h
+  secretStoreRef: {name: v}
+  data: [{secretKey: "k\\0", remoteRef: {key: "a//b/", property: "p\\0"}}]
+  dataFrom: [{find: {tags: {a: b}}}]
+"""
+
+
+def test_no_text_or_number_is_too_odd_for_a_database(postgres_url: str, tmp_path: Path) -> None:
+    (tmp_path / "all.yaml").write_text(HOSTILE)
+    found = collect_manifests([tmp_path], cluster="prod")
+    assert any("a\N{REPLACEMENT CHARACTER}b: metadata.labels" in gap.reason for gap in found.gaps)
+    odd = StoredFingerprint(Fingerprint("d", "plain", "k"), Ref("k8s://prod/p/Secret/s"), "a\0")
+    for url in (postgres_url, f"sqlite:///{tmp_path}/graph.db"):
+        database = Database(url)
+        database.create_all()
+        repository = GraphRepository(database.engine)
+        repository.merge(replace(found, fingerprints=(odd,)), now=datetime.now(UTC))
+        snapshot = repository.snapshot()
+        (edge,) = snapshot.edges(EdgeKind.COPIES)
+        assert edge.tail == "vault://vault.example.com:443/kv/a/b"
+        assert edge.attributes["refresh_interval"] == 3600
+        (consumer,) = consumers_of_secret(snapshot, Ref("k8s://prod/p%07/Secret/d%00b")).consumers
+        assert consumer.replicas == 1  # what is no number is the default
+        database.close()
