@@ -44,6 +44,7 @@ class Outgoing:
     since: float
     doubtful: bool = False
     body: str = ""  # of a file; then `address` is its name
+    broadcast: bool = False  # a reply that stands in the channel as well
 
 
 class Sender(Protocol):
@@ -208,4 +209,5 @@ def _outgoing(row: OutboxRow, *, doubtful: bool) -> Outgoing:
         since=row.created_at,
         doubtful=doubtful,
         body=content.get("body", ""),
+        broadcast=content.get("broadcast", False),
     )

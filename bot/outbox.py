@@ -78,9 +78,22 @@ class Outbox:
         self._clock = clock
         self.filled = threading.Event()  # the courier sleeps on it
 
-    def post(self, key: str, channel: str, message: Content, *, thread_ts: str = "") -> None:
-        """Post once under `key`; `channel` may be a user id, which makes it a direct message."""
-        self._add(key, POST, message, channel=channel, thread_ts=thread_ts)
+    def post(
+        self,
+        key: str,
+        channel: str,
+        message: Content,
+        *,
+        thread_ts: str = "",
+        broadcast: bool = False,
+    ) -> None:
+        """
+        Post once under `key`; `channel` may be a user id, which makes it a direct message.
+
+        `broadcast`: a reply that stands in the channel as well.
+        """
+        more = {"broadcast": True} if broadcast else {}
+        self._add(key, POST, message, channel=channel, thread_ts=thread_ts, more=more)
 
     def ephemeral(
         self, key: str, channel: str, message: Content, *, user: str, thread_ts: str = ""
@@ -96,7 +109,8 @@ class Outbox:
         self, key: str, channel: str, message: Content, *, name: str, body: str, thread_ts: str
     ) -> None:
         """Share a text file once under `key`; of the message its text stands above it."""
-        self._add(key, FILE, message, channel=channel, address=name, thread_ts=thread_ts, body=body)
+        more, place = {"body": body}, {"channel": channel, "address": name}
+        self._add(key, FILE, message, thread_ts=thread_ts, more=more, **place)
 
     def update(self, channel: str, ts: str, message: Content) -> None:
         """Edit a message in place; what waits for the same message is replaced."""
@@ -203,7 +217,7 @@ class Outbox:
         channel: str = "",
         address: str = "",
         thread_ts: str = "",
-        body: str = "",
+        more: Mapping[str, object] | None = None,
     ) -> bool:
         now = self._now()
         row = OutboxRow(
@@ -212,7 +226,7 @@ class Outbox:
             channel=channel,
             address=address,
             thread_ts=thread_ts,
-            content=_content(message, body),
+            content=_content(message, more),
             state=WAITING,
             due_at=now,
             created_at=now,
@@ -232,6 +246,6 @@ def update_key(channel: str, ts: str) -> str:
     return f"update:{channel}:{ts}"
 
 
-def _content(message: Content, body: str = "") -> str:
-    content = {"text": message.text, "blocks": list(message.blocks)}
-    return orjson.dumps(content | ({"body": body} if body else {})).decode()
+def _content(message: Content, more: Mapping[str, object] | None = None) -> str:
+    content = {"text": message.text, "blocks": list(message.blocks), **(more or {})}
+    return orjson.dumps(content).decode()

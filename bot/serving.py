@@ -127,6 +127,7 @@ class Serving:
             checkpoint=lambda: self.response.records.checkpoint().text(),
             workspace_url=people.workspace_url(),
             attaching=lambda: _may_attach(config.slack, scopes),
+            clock=self.graph.now,
         )
         leases = Leases(engine)
         courier = Courier(

@@ -9,6 +9,7 @@ once its place is known. What the messages say is in `views`; how they travel is
 import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Protocol
 
 import orjson
@@ -76,6 +77,7 @@ class Publisher:
         checkpoint: Callable[[], str],
         workspace_url: str = "",
         attaching: Callable[[], bool] = lambda: False,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._rows = MessageRows(engine)
         self._cases = cases
@@ -85,6 +87,7 @@ class Publisher:
         self._checkpoint = checkpoint
         self._workspace_url = workspace_url
         self._attaching = attaching
+        self._clock = clock
         self._due: set[str] = set()
         self._lock = threading.Lock()
         self._wakeup = threading.Event()
@@ -166,6 +169,7 @@ class Publisher:
             alone=self._audience.alone,
             lead=self._audience.lead(case),
             attaching=self._attaching(),
+            now=self._clock(),
         )
 
     def _keep(
@@ -195,7 +199,8 @@ class Publisher:
     def _send(self, row: SlackMessageRow, wanted: Wanted, place: str, thread_ts: str) -> None:
         key, words = _post_key(row), wanted.message
         if wanted.file is None:
-            self._outbox.post(key, place, words, thread_ts=thread_ts)
+            wide = wanted.broadcast
+            self._outbox.post(key, place, words, thread_ts=thread_ts, broadcast=wide)
         else:
             name, body = wanted.file
             self._outbox.attach(key, place, words, name=name, body=body, thread_ts=thread_ts)

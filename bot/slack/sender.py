@@ -125,6 +125,7 @@ class SlackSender:
             posted = self._client.chat_postMessage(
                 channel=outgoing.channel,
                 thread_ts=outgoing.thread_ts or None,
+                reply_broadcast=outgoing.broadcast or None,
                 text=outgoing.text,
                 blocks=blocks,
                 metadata=Metadata(event_type=METADATA_EVENT, event_payload={"key": outgoing.key}),

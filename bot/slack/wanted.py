@@ -7,12 +7,14 @@ proof and the audit checkpoint; personally: owners, and approvers while somethin
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from bot.slack.views.approval import approval_card
+from bot.slack.views.approval import approval_card, expiring_note
 from bot.slack.views.blocks import Message, message
 from bot.slack.views.charge import lead_note, lead_notice
 from bot.slack.views.incident import (
     checkpoint_note,
+    closed_note,
     incident_card,
     opened_note,
     phase_note,
@@ -24,6 +26,8 @@ from bot.slack.views.steps import broken_step, finished_phases
 from bot.slack.views.whole_list import is_long, list_file, list_name, list_note
 from responders.incident import OPEN_STATES, ApprovalState, Case, IncidentState
 
+NEAR_EXPIRY = timedelta(minutes=15)
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -31,7 +35,8 @@ class Wanted:
     One message that should be there. `user` "" means the thread (or the channel, for the card).
 
     `live`: it is edited whenever its content changes; else it is posted once and stays. `file` is
-    what is shared under the message's text, by name and content.
+    what is shared under the message's text, by name and content. `broadcast`: it stands in the
+    channel as well; for a failure, the end, and a request that is about to expire.
     """
 
     key: str
@@ -39,6 +44,7 @@ class Wanted:
     user: str = ""
     live: bool = False
     file: tuple[str, str] | None = None
+    broadcast: bool = False
 
 
 def card_key(case: Case) -> str:
@@ -62,27 +68,31 @@ def around(
     alone: bool = False,
     lead: str = "",
     attaching: bool = False,
+    now: datetime | None = None,
 ) -> list[Wanted]:
     """
     Name everything beside the card; `checkpoint` is the audit line, "" while it is open.
 
     `alone`: break-glass is set up. `lead` is the user id of a lead whom somebody else named.
-    `attaching`: the bot may share files.
+    `attaching`: the bot may share files. `now` None: nothing is about to expire.
     """
     wanted = [Wanted(f"{case.id}/opened", opened_note(case), live=True)]
     wanted += _whole_list(case, attaching=attaching)
     wanted += [Wanted(f"{case.id}/owner/{user}", owner_notice(case), user=user) for user in owners]
     wanted += _approval(case, approvers, alone=alone)
+    wanted += _expiring(case, now)
     wanted += _lead(case, lead)
     wanted += _progress(case)
     if case.state is IncidentState.STOPPED:
         step = broken_step(case)
         stops = sum(entry.kind.startswith("stop") for entry in case.timeline)
         cause = f"{step.step.id}/{step.finished_at}" if step else "person"
-        wanted.append(Wanted(f"{case.id}/stopped/{cause}/{stops}", stopped_note(case)))
+        key = f"{case.id}/stopped/{cause}/{stops}"
+        wanted.append(Wanted(key, stopped_note(case), broadcast=step is not None))
     if case.state is IncidentState.CLOSED:
         closed = int(case.closed_at.timestamp()) if case.closed_at else 0
         wanted.append(Wanted(f"{case.id}/proof/{closed}", proof_note(case)))
+        wanted.append(Wanted(f"{case.id}/closed/{closed}", closed_note(case), broadcast=True))
         if checkpoint:
             wanted.append(Wanted(f"{case.id}/checkpoint/{closed}", checkpoint_note(checkpoint)))
     return wanted
@@ -99,6 +109,17 @@ def _approval(case: Case, approvers: Sequence[str], *, alone: bool) -> list[Want
     users = approvers if request.state is ApprovalState.PENDING else ()
     wanted += [Wanted(f"{key}/{user}", direct, user=user, live=True) for user in users]
     return wanted
+
+
+def _expiring(case: Case, now: datetime | None) -> list[Wanted]:
+    """Tell the channel once that nobody has decided, in the last quarter of an hour."""
+    request = case.approval
+    if now is None or request is None or request.state is not ApprovalState.PENDING:
+        return []
+    if not timedelta() < request.expires_at - now <= NEAR_EXPIRY:
+        return []
+    key = f"{case.id}/approval/{request.id}/expiring"
+    return [Wanted(key, expiring_note(case, request), broadcast=True)]
 
 
 def _whole_list(case: Case, *, attaching: bool) -> list[Wanted]:

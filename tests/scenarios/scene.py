@@ -119,7 +119,8 @@ class Scene:
         )
 
     def cards(self, incident: str) -> list[Message]:
-        return [m for m in self.be("sam").messages("#security") if incident in m.all_text]
+        messages = self.be("sam").messages("#security")
+        return [m for m in messages if not m.is_reply and incident in m.all_text]
 
     def thread_says(self, incident: str, *parts: str) -> None:
         """Wait until all of `parts` are said in the incident's thread, the card included."""

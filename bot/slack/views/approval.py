@@ -71,6 +71,18 @@ def approval_card(
     return message(words, blocks)
 
 
+def expiring_note(case: Case, request: ApprovalRequest) -> Message:
+    """Say to the whole channel that time is about to run out, and who can decide."""
+    words = (
+        f"⌛ {code(case.id)} {said(case.title, 150)}: *nobody has decided yet.* The request "
+        f"expires {when(request.expires_at)}; then nothing runs, and it is asked for anew.\n"
+        f"Who may decide: {_approvers(request)}"
+    )
+    review = button("Review & approve", "approval_review", request_value(case, request))
+    fallback = f"{case.id}: the request for approval expires soon, and nobody has decided."
+    return message(fallback, [section(words), actions("expiring", review)])
+
+
 def superseded_card(case: Case) -> Message:
     """Stand in place of a request after which another one was made."""
     words = f"♻️ {code(case.id)} {said(case.title, 150)}: this request was replaced by a newer one."

@@ -182,6 +182,12 @@ def proof_note(case: Case) -> Message:
     )
 
 
+def closed_note(case: Case) -> Message:
+    """Tell the channel in one line how it ended; the proof is in the thread."""
+    words = f"✅ {code(case.id)} {said(case.title, 150)}: {_next_words(case)}"
+    return message(f"{case.id} is {STATE_WORDS[case.state]}.", [section(words)])
+
+
 def checkpoint_note(line: str) -> Message:
     """Copy the audit chain's head to outside the database: an edit or a cut shows against it."""
     return message(line, [context(code(line, 300))])

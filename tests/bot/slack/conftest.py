@@ -198,6 +198,7 @@ def running_bot(
             checkpoint=lambda: "audit checkpoint 9 abcdef 2026-11-23T00:00:00+00:00",
             workspace_url=people.workspace_url(),
             attaching=lambda: scopes.has("files:write"),
+            clock=clock,
         )
         desk.changed = publisher.look
         courier = Courier(

@@ -1,5 +1,8 @@
 """What Slack refuses, and two bots on one app: nothing is lost, nothing stands there twice."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from bot.sandbox.workspace.messages import Message
@@ -107,3 +110,32 @@ def test_while_slack_does_not_say_who_somebody_is_nothing_is_changed(bot: Runnin
     assert sue.click(card, "run_stop")
     sue.wait_for_message("security", lambda m: "does not allow looking up a user" in m.all_text)
     assert bot.desk.case(incident).state is IncidentState.RUNNING
+
+
+def test_the_channel_hears_of_a_failure_the_end_and_a_request_about_to_expire_only(
+    bot: RunningBot,
+) -> None:
+    sue = bot.workspace.as_user("sue")
+
+    def heard() -> list[str]:
+        return [m.all_text for m in sue.messages("security") if m.is_reply]
+
+    soon = replace(make_case(state=IncidentState.WAITING), title="Waits")
+    assert soon.approval is not None
+    bot.clock.ahead = soon.approval.expires_at - datetime.now(UTC) - timedelta(hours=1)
+    bot.desk.put(soon)
+    eventually(lambda: bool(cards(bot)), SECONDS)
+    bot.wait_until_idle()
+    assert heard() == [], "an hour before, the thread is enough"
+    bot.clock.ahead += timedelta(minutes=50)
+    eventually(lambda: any("nobody has decided yet" in text for text in heard()), SECONDS)
+    assert len(heard()) == 1
+
+    bot.desk.put(make_case(state=IncidentState.RUNNING))
+    bot.desk.put(make_case(state=IncidentState.STOPPED))
+    eventually(lambda: any("Stopped" in text for text in heard()), SECONDS)
+    bot.desk.put(make_case(state=IncidentState.CLOSED))
+    eventually(lambda: any("✅ `INC-7`" in text for text in heard()), SECONDS)
+    bot.wait_until_idle()
+    assert len(heard()) == 3
+    assert not any("Evidence" in text for text in heard()), "the proof stays in the thread"

@@ -85,6 +85,7 @@ def messages(case: Case) -> list[Message]:
                 owners=["U0ANA"],
                 checkpoint="audit checkpoint 1 ab",
                 attaching=True,
+                now=NOW + timedelta(hours=7, minutes=50),
             )
         ),
         answers.uses_answer(Consumers(GATEWAY, radius.consumers, radius.gaps)),
