@@ -101,8 +101,10 @@ def _must_work(user: IamUser, identifier: str, value: SecretValue, context: Step
     answer = user.probe(identifier, value)
     for _ in context.attempts(seconds=_TO_BECOME_VALID, every=1.0):
         if answer.accepted:
-            return
+            break
         answer = user.probe(identifier, value)
+    if answer.accepted:
+        return
     raise UnavailableError(
         f"AWS does not accept the key that it has just made: {answer.sentence}.",
         means="It was not stored; consumers keep the one that they have.",

@@ -141,8 +141,10 @@ def _must_work(issuer: HttpIssuer, value: SecretValue, context: StepContext) -> 
     answer = issuer.probe(value)
     for _ in context.attempts(seconds=_TO_BECOME_VALID, every=_BETWEEN_PROBES):
         if answer.accepted:
-            return
+            break
         answer = issuer.probe(value)
+    if answer.accepted:
+        return
     raise UnavailableError(
         f"{issuer.name} does not accept the token that it has just issued: {answer.sentence}.",
         means="The token was not stored; consumers keep the one that they have.",

@@ -122,7 +122,7 @@ class HttpTokenInCluster(HttpToken):
         self.objects = ClusterObjects(Path(self.town.kubeconfig))
         for item in _workload(self.key, self.town, self.key):
             self.objects.apply(item)
-        _wait(lambda: self._ready() == 2, "the Deployment has no pods")
+        wait_for(lambda: self._ready() == 2, "the Deployment has no pods")
         self.began = {pod["metadata"]["uid"] for pod in self._pods()}
 
     def config(self) -> dict[str, Any]:
@@ -202,7 +202,7 @@ def _workload(namespace: str, town: Town, mount: str) -> list[dict[str, Any]]:
     ]
 
 
-def _wait(look: Callable[[], bool], otherwise: str) -> None:
+def wait_for(look: Callable[[], bool], otherwise: str) -> None:
     end = time.monotonic() + 60
     while not look():
         assert time.monotonic() < end, otherwise

@@ -29,6 +29,7 @@ class Place:
     playbook: ClassVar[str]
     order: ClassVar[str]
     needs_postgres: ClassVar[bool] = False
+    detector: ClassVar[str] = ""  # what a scanner would call the value; "": nobody knows its type
     town: Town
     issuer: tuple[str, str]
     key: str = field(default_factory=lambda: f"p{secrets.token_hex(4)}")

@@ -16,6 +16,12 @@ from tests.crashes.kv_places import (
     HttpTokenKeyed,
     Unknown,
 )
+from tests.crashes.outside_places import (
+    AwsAccessKey,
+    AwsSecretsManager,
+    GithubToken,
+    KubernetesGenerated,
+)
 from tests.crashes.place import Place
 from tests.crashes.store_places import (
     AppRole,
@@ -43,4 +49,8 @@ PLACES: tuple[type[Place], ...] = (
     StaticRole,
     DynamicRole,
     EngineRoot,
+    AwsAccessKey,
+    AwsSecretsManager,
+    GithubToken,
+    KubernetesGenerated,
 )

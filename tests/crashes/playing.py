@@ -8,7 +8,7 @@ tells what that took.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -97,6 +97,8 @@ class _Company:
             reports = (intake.from_name(self._place.named, circumstances),)
         else:
             reports = intake.from_value(self._place.value, circumstances).reports
+        if kind := self._place.detector:
+            reports = tuple(replace(one, detector=kind, detector_name=kind) for one in reports)
         self._desk.report(reports[0], reports[1:])
 
     def _intake(self) -> Intake:

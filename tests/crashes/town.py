@@ -6,11 +6,14 @@ are; each worker has an issuer of its own, so that what one point creates is cou
 """
 
 import json
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from moto.server import ThreadedMotoServer
 
 from bot.sandbox.cluster import EmbeddedCluster
 from bot.sandbox.issuer import Paygate
@@ -19,7 +22,11 @@ from bot.sandbox.openbao import OpenBaoServer
 from bot.sandbox.rollouts import Rollouts
 from bot.sandbox.sync_operator import SyncOperator
 from tests.responders.steps.databases import ask_for_passwords
+from tests.responders.steps.parts import proxy
+from tests.responders.steps.test_aws_access_key import refusing_dead_keys
+from tests.servers.aws import Aws
 from tests.servers.postgres import running_postgres, why_no_postgres
+from tests.servers.providers import Providers
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,8 @@ class Town:
     postgres: str
     issuers: tuple[tuple[str, str], ...]  # address and admin token, one for each worker
     kubeconfig: str
+    aws: str  # behind what refuses keys that are off
+    providers: str
 
 
 class KeyedPaygate(Paygate):
@@ -49,6 +58,28 @@ class KeyedPaygate(Paygate):
         if key:
             self._answered[key] = answer
         return answer
+
+
+class OpenProviders(Providers):
+    """Those of `tests/servers/providers.py`, whose tokens are made and looked at over HTTP."""
+
+    def _town(self, request: Request, call: str) -> Answer:
+        if call.startswith("POST /make/"):
+            return Answer(200, {"token": self.make(call.rpartition("/")[2])})
+        return Answer(200, {"live": self.live(request.bearer)})
+
+
+@contextmanager
+def _amazon() -> Iterator[str]:
+    """Run a local AWS, and in front of it what AWS does and moto does not: refuse dead keys."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    aws = Aws(f"http://{host}:{port}")
+    with proxy(aws.address, refusing_dead_keys(aws)) as address:
+        yield address
+    server.stop()
 
 
 @contextmanager
@@ -88,6 +119,8 @@ def _serve(folder: Path, workers: int, tell: int, stay: int) -> None:
             socket = stack.enter_context(running_postgres())
             ask_for_passwords(socket)
         issuers = [stack.enter_context(KeyedPaygate()) for _ in range(workers)]
+        aws = stack.enter_context(_amazon())
+        providers = stack.enter_context(OpenProviders())
         cluster = stack.enter_context(EmbeddedCluster(folder))
         stack.enter_context(Rollouts(cluster))
         stack.enter_context(SyncOperator(cluster.kubeconfig))
@@ -98,6 +131,8 @@ def _serve(folder: Path, workers: int, tell: int, stay: int) -> None:
             postgres=socket,
             issuers=tuple((each.address, each.admin_token) for each in issuers),
             kubeconfig=str(cluster.kubeconfig),
+            aws=aws,
+            providers=providers.address,
         )
         with os.fdopen(tell, "w") as out:
             out.write(json.dumps(asdict(town)))

@@ -99,6 +99,23 @@ def refusing(deploy: Deploy) -> Meddle:
     return meddle
 
 
+def refusing_dead_keys(aws: Aws) -> Meddle:
+    """Do the same for the keys of every user there is."""
+
+    def meddle(passed: Passed) -> tuple[int, bytes] | None:
+        if parse_qs(passed.body.decode()).get("Action") != ["GetCallerIdentity"]:
+            return None
+        asker = passed.headers["Authorization"].partition("Credential=")[2].partition("/")[0]
+        iam = aws.client("iam")
+        known = {"AKIAIOSFODNN7TESTING": "Active"}
+        for user in iam.list_users()["Users"]:
+            listed = iam.list_access_keys(UserName=user["UserName"])["AccessKeyMetadata"]
+            known |= {key["AccessKeyId"]: key["Status"] for key in listed}
+        return None if known.get(asker) == "Active" else (403, STS_SAYS_NO)
+
+    return meddle
+
+
 def action(passed: Passed) -> str:
     return parse_qs(passed.body.decode()).get("Action", [""])[0]
 
