@@ -188,6 +188,8 @@ def references(obj: Object, named: Named) -> Iterator[Reference]:
         namespace, name = _beside(obj, named.namespace, named, way) or named.fallback, found
         if named.slashed and "/" in found:
             namespace, _, name = found.partition("/")
+        if not name:
+            continue
         optional = beside(obj, named.optional, named.name, way) if named.optional else None
         yield Reference(
             name,

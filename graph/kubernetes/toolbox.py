@@ -109,9 +109,9 @@ class Toolbox:
 
     def add(self, obj: Object) -> bool:
         """Read one object; False where no tool and no declaration knows its kind."""
-        if not name_of(obj):
-            return False
         group, kind_name = group_of(obj), text(obj, "kind")
+        if not name_of(obj) or not kind_name:
+            return False
         readers = self._readers.get((group, kind_name))
         if readers is None:
             return self._infer and self._guess(obj, group, kind_name)

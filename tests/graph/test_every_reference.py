@@ -19,6 +19,7 @@ from graph.kubernetes.syncs import Syncs
 from graph.kubernetes.tool import Here, Kind, Named, references
 from graph.kubernetes.toolbox import Declared, Toolbox, found_tools, listed_kinds
 from graph.model import Edge, EdgeKind, Observation
+from graph.refs import parse
 from tests.graph.reference_core import core_rows
 from tests.graph.reference_examples import of_named
 from tests.graph.reference_parts import MARKER, Obj, thing, version_of
@@ -157,12 +158,19 @@ def test_wrong_types_in_the_way_of_a_reference_do_not_crash(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - the same every time
     for row in chance.sample(ROWS, 150):
         for obj in row.objects:
-            observed(_spoiled(obj, chance))
+            found = observed(_spoiled(obj, chance))
+            told = [*found.nodes, *found.edges]
+            orjson.dumps([dict(one.attributes) for one in told])  # as a database holds them
+            assert all(parse(node.ref) for node in found.nodes)
+
+
+ODD = [None, 7, "text", "http://[::1", "([", [], {}, [None], {"name": 3}]
+ODD += [10**400, -1, float("nan"), True, "a//b", "/", "a\0b", "é" * 300, "system:serviceaccount::x"]
 
 
 def _spoiled(value: Any, chance: random.Random) -> Any:
     if chance.random() < 0.05:
-        return chance.choice([None, 7, "text", "http://[::1", "([", [], {}, [None], {"name": 3}])
+        return chance.choice(ODD)
     if isinstance(value, dict):
         return {key: _spoiled(inner, chance) for key, inner in value.items()}
     if isinstance(value, list):
@@ -224,6 +232,13 @@ def test_a_guess_is_marked_and_a_known_kind_is_never_guessed() -> None:
     assert all(one["inferred"] is True for one in guessed.values())
     assert {one["picks_up"] for one in guessed.values()} == {"unknown"}
     assert not observed(database(tls={"secretName": "web"}), infer=False).edges
+
+
+def test_neither_an_object_without_a_kind_nor_a_namespace_alone_names_anything() -> None:
+    assert not observed({"metadata": {"name": "x"}, "spec": {"secretName": "web"}}).nodes
+    annotations = {"nginx.ingress.kubernetes.io/auth-secret": "ops/"}
+    ingress = thing("Ingress", "networking.k8s.io/v1", metadata={"annotations": annotations})
+    assert not observed(ingress).edges
 
 
 def test_optional_references_stay_optional() -> None:
