@@ -41,7 +41,9 @@ class Links:
         derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"locksmith/step-up/v1")
         self._key = derivation.derive(installation_key.encode())
         self._base = public_url.rstrip("/")
-        self.secure = urlsplit(public_url).scheme == "https"
+        parts = urlsplit(self._base)
+        self.cookie = f"Path={parts.path}{PATH}; HttpOnly; SameSite=Lax; Max-Age=3600"
+        self.cookie += "; Secure" if parts.scheme == "https" else ""
 
     def of(self, sign_in: SignIn) -> str:
         body = f"{sign_in.id}.{int(sign_in.expires_at.timestamp())}"
@@ -138,9 +140,8 @@ class StepUpPages:
             self._desk.step_up.begin(step_up_id, _digest(browser))
         except LocksmithError as error:
             return _refusal(error)
-        cookie = f"{_COOKIE}={browser}; Path={PATH}; HttpOnly; SameSite=Lax; Max-Age=3600"
-        cookie += "; Secure" if self._links.secure else ""
-        return Page(HTTPStatus.SEE_OTHER, to=address, headers={"Set-Cookie": cookie})
+        cookie = {"Set-Cookie": f"{_COOKIE}={browser}; {self._links.cookie}"}
+        return Page(HTTPStatus.SEE_OTHER, to=address, headers=cookie)
 
     def _about(self, sign_in: SignIn) -> tuple[str, str]:
         case = self._desk.case(sign_in.incident_id)

@@ -20,6 +20,7 @@ import pytest
 from bot.config import Config
 from bot.rows import writing
 from bot.sandbox.loopback import free_port
+from bot.step_up import Links
 from bot.wiring import sign_in_links
 from graph.errors import RefusedError
 from responders.incident import ApprovalState, Case, IncidentState, Person
@@ -225,7 +226,10 @@ def test_a_link_works_once_for_minutes_in_one_browser_and_only_as_it_was_made(
     says(words_of(shown), "sam, you approve plan", company.incident, "sam@example.com")
     assert shown.headers["Content-Security-Policy"].startswith("default-src 'none'")
     sent = browser.post(link)
-    assert "HttpOnly" in sent.headers["Set-Cookie"]
+    assert "; Path=/step-up/; HttpOnly; SameSite=Lax" in sent.headers["Set-Cookie"]
+    outside = Links("a key", "https://locksmith.example/below/").cookie
+    assert outside.startswith("Path=/below/step-up/;")
+    assert outside.endswith("; Secure")
     says(words_of(browser.post(link)), "used already")
     says(words_of(browser.get(link)), "used already")
     back = browser.get(sent.headers["Location"]).headers["Location"]
