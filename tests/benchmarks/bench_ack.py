@@ -4,7 +4,8 @@ How soon a click is acknowledged: `python -m tests.benchmarks.bench_ack [CLICKS]
 The bot is a process of its own, `locksmith serve`, as people start it. All clicks of a round are
 sent at once, over real Socket Mode, by the local workspace: from the moment the person presses to
 the acknowledgement on the wire, the commit to the inbox included. The workspace and the people are
-one Python process too, and their part is in the time.
+one Python process too, and their part is in the time. The first round finds a bot that just started
+and opened an incident: it stands for itself.
 """
 
 import sys
@@ -89,11 +90,14 @@ def main() -> None:
         stack.callback(database.close)
         inbox = Inbox(database.engine, bytes(32), clock=lambda: datetime.now(UTC))  # it only counts
         card = opened(workspace, world.leaked_token)
-        timings = measure(workspace, inbox, card, clicks=clicks, rounds=rounds)
+        first = measure(workspace, inbox, card, clicks=clicks, rounds=1)
+        others = measure(workspace, inbox, card, clicks=clicks, rounds=rounds)
     print(f"{clicks} clicks at once, {rounds} rounds: milliseconds until the acknowledgement")
-    print("  p50    p90    p99    max   not acknowledged")
-    shown = (*(timings.percentile(share) for share in (0.5, 0.9, 0.99)), max(timings.taken))
-    print("  ".join(f"{each:5.0f}" for each in shown) + f"   {timings.lost} of {clicks * rounds}")
+    print("                 p50    p90    p99    max   not acknowledged")
+    for name, timings, count in (("the first round", first, 1), ("the others", others, rounds)):
+        shown = (*(timings.percentile(share) for share in (0.5, 0.9, 0.99)), max(timings.taken))
+        row = "  ".join(f"{each:5.0f}" for each in shown)
+        print(f"{name:15}{row}   {timings.lost} of {clicks * count}")
 
 
 if __name__ == "__main__":
