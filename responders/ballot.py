@@ -7,7 +7,6 @@ out by `approvals.py` and comes in as an electorate. Part of the room's only SQL
 """
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,7 +17,7 @@ from sqlmodel import Session, col, select
 from graph.errors import ConflictError, NotFoundError, RefusedError
 from responders import codec
 from responders.approvals import Electorate, decide, fold
-from responders.incident import ApprovalRequest, ApprovalState, IncidentState, Person, Vote
+from responders.incident import ApprovalRequest, ApprovalState, IncidentState, Person
 from responders.ledger import Ledger, Transaction
 from responders.reading import request_of, votes_of
 from responders.summons import summon, take_back
@@ -127,7 +126,7 @@ class Ballot:
         with self._ledger.transaction() as transaction:
             session = transaction.session
             row = _request(session, request_id)
-            _require_pending(row, transaction.now, votes_of(session, request_id))
+            require_pending(request_of(row, votes_of(session, request_id)), transaction.now)
             if session.get(VoteRow, (request_id, fold(person.identity))):
                 raise RefusedError(
                     f"{person.name or person.identity} has decided on this already.",
@@ -261,10 +260,17 @@ def _decide(
         incident.state = IncidentState.PLANNED
 
 
-def _require_pending(row: ApprovalRequestRow, now: datetime, votes: Sequence[Vote]) -> None:
-    if row.state == ApprovalState.PENDING and row.expires_at > now:
+def require_pending(request: ApprovalRequest, now: datetime) -> None:
+    """
+    Refuse what comes too late, and say who decided.
+
+    Raises:
+        RefusedError: the request was decided, or it has expired.
+    """
+    if request.state is ApprovalState.PENDING and request.expires_at > now:
         return
-    state = ApprovalState.EXPIRED if row.state == ApprovalState.PENDING else row.state
+    expired = request.state is ApprovalState.PENDING
+    state, votes = ApprovalState.EXPIRED if expired else request.state, request.votes
     by = ""
     if votes and state in {ApprovalState.APPROVED, ApprovalState.DENIED}:
         last = votes[-1]

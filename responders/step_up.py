@@ -19,8 +19,9 @@ from sqlmodel import col
 from graph.errors import LocksmithError, RefusedError
 from responders import codec
 from responders.approvals import fold
+from responders.ballot import require_pending
 from responders.drafting import Drafting
-from responders.incident import ApprovalRequest, ApprovalState, Case, Person
+from responders.incident import ApprovalRequest, Case, Person
 from responders.records import IncidentRecords
 from responders.standing import Standing
 from responders.tables import StepUpRow
@@ -207,12 +208,7 @@ class StepUp:
         case = self._records.case(asked.incident_id)
         may = self._standing.electorate(case, requester=asked.request.requested_by)
         may.permit(person, "decide on this plan")
-        if asked.request.state is not ApprovalState.PENDING:
-            raise RefusedError(
-                f"This request is {asked.request.state} already.",
-                means="Nothing was changed.",
-                do_now="Look at the incident as it is now.",
-            )
+        require_pending(asked.request, self._ledger.now())
         self._drafting.require(case, asked.request.plan_hash)
         return case
 

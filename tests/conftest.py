@@ -10,9 +10,14 @@ from tempfile import gettempdir
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
 HERE = Path(__file__).parent
+
+# Inputs are judged, not how busy the machine is that makes them.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 pytest_plugins = [
     "tests.canary.plugin",

@@ -114,7 +114,8 @@ def test_the_rule_that_would_cut_the_most_readers_is_named(company: Run) -> None
 
 def test_the_rule_that_would_cut_the_most_of_the_whole_graph_is_named(company: Run) -> None:
     answer = company("readers", "--cuts", "--json").json
-    assert set(answer) == {"secrets", "ways", "cuts", "gaps"}
+    assert set(answer) == {"secrets", "ways", "cuts", "gaps", "left_out"}
+    assert answer["left_out"] == 0
     numbers = [cut["ways"] for cut in answer["cuts"]]
     assert numbers == sorted(numbers, reverse=True)
     assert answer["ways"] >= numbers[0] > 0
