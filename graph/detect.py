@@ -2,7 +2,7 @@
 Find secrets in a text, offline: which stretch of it is one, of which type, and how sure that is.
 
 Types of tokens come from Kingfisher's rules, run in process; nothing is ever sent anywhere. Rules
-of our own add what it misses (`graph/shapes.py`), pasted documents are read and decoded
+of our own add what it misses (`graph/shapes.py`), pasted documents and base64 are read and decoded
 (`graph/pastes.py`), and tokens that a line break tore apart are put together. What merely looks
 like a value has the confidence "low": a person may choose from that.
 A finding carries its value only as `SecretValue`. What a value *is* here and now, such as whose
@@ -19,7 +19,7 @@ from typing import Any
 import kingfisher_sdk
 
 from graph.joining import joined
-from graph.pastes import pasted
+from graph.pastes import from_base64, pasted
 from graph.secret_value import SecretValue
 from graph.shapes import (
     GENERIC,
@@ -38,6 +38,13 @@ MAX_FOUND = 1000  # findings per text; a paste with more needs a file import, no
 _DEEPEST = 2  # a Secret that holds an .env file that holds a DSN
 _WHOLE_VAULT = 90  # characters of a token hvs. that is not torn
 _SIGNATURES = frozenset({43, 64, 86, 342, 512, 683})  # base64 of HMACs, RSA, ECDSA in a JWT
+
+# One run, or full lines of what `base64` wraps and the last one; standard and URL-safe letters.
+_BASE64 = re.compile(
+    r"(?<![\w+/=-])(?:(?:[A-Za-z0-9+/_-]{60,76}\r?\n)+[A-Za-z0-9+/_-]{2,}|[A-Za-z0-9+/_-]{20,})={0,2}"
+    r"(?![\w+/=-])"
+)
+_STANDARD = str.maketrans("-_", "+/")
 
 _PUBLISHERS = re.compile(r"^(?:betterleaks\.|kingfisher\.|custom\.|veles\.secrets/)")
 _CONFIDENCES: dict[str, Confidence] = {"high": "high", "medium": "medium"}
@@ -129,7 +136,10 @@ def _candidates(text: str, depth: int) -> Iterator[Span]:
     yield from likely(text)
     yield from _across_lines(text, known)
     if depth < _DEEPEST:
-        yield from _in_documents(text, depth)
+        inside = list(_in_documents(text, depth))
+        yield from inside
+        sure = [span for span in known if span.confidence != "low"]
+        yield from _in_base64(text, [*sure, *inside], depth)
 
 
 def _in_documents(text: str, depth: int) -> Iterator[Span]:
@@ -150,6 +160,21 @@ def _in_documents(text: str, depth: int) -> Iterator[Span]:
                 found, detector=whole.detector, name=whole.name, confidence=whole.confidence
             )
         yield found
+
+
+def _in_base64(text: str, known: Sequence[Span], depth: int) -> Iterator[Span]:
+    """Read what is text once it is decoded, where nothing is known of the stretch as it stands."""
+    for stretch in _BASE64.finditer(text):
+        start, end = stretch.span()
+        if any(span.end > start and span.start < end for span in known):
+            continue
+        inner = from_base64(stretch.group().translate(_STANDARD))
+        if inner is None:
+            continue
+        for span in _spans(inner, depth=depth + 1):
+            if span.confidence != "low":
+                value = _content(span, inner)
+                yield replace(span, rank=-1, start=start, end=end, text=value)
 
 
 def _across_lines(text: str, known: Sequence[Span]) -> Iterator[Span]:

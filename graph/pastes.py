@@ -141,7 +141,7 @@ def _values(root: yaml.Node, offset: int) -> Iterator[Pasted]:
 
 def _secret(fields: dict[str, yaml.Node], offset: int) -> Iterator[Pasted]:
     for key, value in _fields(fields.get("data")).items():
-        decoded = _decoded(_text(value))
+        decoded = from_base64(_text(value))
         if decoded is not None:
             yield from _in_secret(key, decoded, value, offset)
     for key, value in _fields(fields.get("stringData")).items():
@@ -179,7 +179,7 @@ def _kubeconfig(users: yaml.SequenceNode, offset: int) -> Iterator[Pasted]:
             if node is not None and not is_weak(_text(node)):
                 yield Pasted(*_place(node, offset), _text(node), IN_KUBECONFIG, sure=True)
         key = user.get("client-key-data")
-        if key is not None and (decoded := _decoded(_text(key))):
+        if key is not None and (decoded := from_base64(_text(key))):
             yield Pasted(*_place(key, offset), decoded, IN_KUBECONFIG, sure=True)
 
 
@@ -204,7 +204,7 @@ def _inside_registry(plain: str) -> Iterator[str]:
 def _registry_values(entry: dict[str, yaml.Node]) -> Iterator[tuple[yaml.Node, str]]:
     """Give each place of a password; `auth` is user and password in base64."""
     pairs = [(entry.get(name), _text(entry.get(name))) for name in _REGISTRY_FIELDS]
-    _, _, password = (_decoded(_text(entry.get("auth"))) or "").partition(":")
+    _, _, password = (from_base64(_text(entry.get("auth"))) or "").partition(":")
     pairs.append((entry.get("auth"), password))
     for node, value in pairs:
         if node is not None and not is_weak(value):
@@ -214,7 +214,7 @@ def _registry_values(entry: dict[str, yaml.Node]) -> Iterator[tuple[yaml.Node, s
 def _fallback(text: str, start: int, end: int) -> Iterator[Pasted]:
     """Take base64 behind a key where the indentation is lost: chats and mails do that."""
     for found in _PAIR.finditer(text, start, end):
-        decoded = _decoded(found["value"])
+        decoded = from_base64(found["value"])
         if decoded is not None and not is_weak(decoded):
             sure = _is_sure(found["key"], decoded)
             yield Pasted(*found.span("value"), decoded, IN_SECRET, sure=sure)
@@ -234,7 +234,7 @@ def _place(node: yaml.Node, offset: int) -> tuple[int, int]:
     return offset + node.start_mark.index, offset + node.end_mark.index
 
 
-def _decoded(encoded: str) -> str | None:
+def from_base64(encoded: str) -> str | None:
     """Decode base64 that is text; None where it is not."""
     bare = "".join(encoded.split())
     if not bare:

@@ -30,6 +30,7 @@ from responders.incident import LeakReport, Person
 log = structlog.get_logger()
 
 SHORTEST_WORD = 8
+LONGEST_NAME = 80  # characters of the name of a place
 
 
 class Fingerprinting(Protocol):
@@ -371,15 +372,12 @@ class Intake:
     def _scrubbed(self, seen: Seen, found: list[_Found]) -> Seen:
         """Take the values, and whatever a detector finds, out of the words around them."""
         values = [each.value for each in found]
-        return Seen(
-            reporter=seen.reporter,
-            author=seen.author,
+        return replace(
+            seen,
             where=self._scrub(seen.where, values),
-            where_name=self._scrub(seen.where_name, values),
+            # Cut after that: of a value that was cut nothing would be found.
+            where_name=self._scrub(seen.where_name, values)[:LONGEST_NAME],
             note=self._scrub(seen.note, values),
-            seen_at=seen.seen_at,
-            exposed_at=seen.exposed_at,
-            reported_at=seen.reported_at,
         )
 
     def _scrub(self, text: str, values: list[SecretValue]) -> str:

@@ -86,7 +86,7 @@ def from_form(entry: Entry, room: Room) -> None:
     seen = Seen(
         reporter=reporter,
         where=typed.get(WHERE, ""),
-        where_name=typed.get(WHERE, "")[:80],
+        where_name=typed.get(WHERE, ""),
         note=typed.get(NOTE, ""),
         seen_at=entry.received_at,
         reported_at=entry.received_at,

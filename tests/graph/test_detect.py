@@ -107,6 +107,22 @@ def test_harmless_text_gives_nothing(text):
     assert found(text) == []
 
 
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode, base64.encodebytes])
+@pytest.mark.parametrize("padding", ["", "?", "~~"])  # where the token begins in a group of three
+def test_a_secret_in_encoded_text_is_found_and_the_whole_stretch_is_its_place(encode, padding):
+    words = f"{padding}hey, I think that I pasted\n{PAYMENT} into the ticket, twice?"
+    encoded = encode(words.encode()).decode().strip()
+    text = f"please look: {encoded} (from the log)"
+    (one,) = [each for each in detect(text) if each.confidence != "low"]
+    assert one.value.reveal() == PAYMENT
+    assert text[one.start : one.end] == encoded
+
+
+def test_encoded_text_without_a_secret_is_at_most_a_guess():
+    text = base64.b64encode(b"we meet on Friday at ten in the large room, as always").decode()
+    assert all(each.confidence == "low" for each in detect(text))
+
+
 def test_findings_do_not_overlap_and_show_no_value():
     text = f"token = {PAYMENT} password={OPENBAO} url=https://u:{PAYMENT}@host/"
     spans = [(one.start, one.end) for one in detect(text)]

@@ -165,6 +165,15 @@ def test_the_value_is_taken_out_of_the_words_beside_it(world: World) -> None:
     assert world.token not in named.note + named.where
 
 
+def test_the_name_of_a_place_is_cut_only_after_the_value_was_taken_out_of_it(world: World) -> None:
+    value = "".join(guess() for _ in range(4))
+    (report,) = world.intake.from_value(
+        value, Seen(RITA, where_name=f"in {value} of a" * 3)
+    ).reports
+    assert value[:16] not in report.where_name
+    assert len(report.where_name) <= 80
+
+
 def test_an_issuer_that_is_down_does_not_hold_up_the_report(world: World) -> None:
     world.issuers.down = True
     assert len(world.intake.from_value(world.token, Seen(RITA)).reports) == 1
