@@ -35,6 +35,7 @@ from graph.shapes import (
 )
 
 MAX_FOUND = 1000  # findings per text; a paste with more needs a file import, not a message
+MAX_ENCODED = 100  # stretches of base64 that are read: each costs a scan of its own
 _DEEPEST = 2  # a Secret that holds an .env file that holds a DSN
 _WHOLE_VAULT = 90  # characters of a token hvs. that is not torn
 _SIGNATURES = frozenset({43, 64, 86, 342, 512, 683})  # base64 of HMACs, RSA, ECDSA in a JWT
@@ -164,13 +165,20 @@ def _in_documents(text: str, depth: int) -> Iterator[Span]:
 
 def _in_base64(text: str, known: Sequence[Span], depth: int) -> Iterator[Span]:
     """Read what is text once it is decoded, where nothing is known of the stretch as it stands."""
+    taken = bytearray(len(text))
+    for span in known:
+        taken[span.start : span.end] = b"x" * (span.end - span.start)
+    read = 0
     for stretch in _BASE64.finditer(text):
         start, end = stretch.span()
-        if any(span.end > start and span.start < end for span in known):
+        if taken.find(b"x", start, end) != -1:
             continue
         inner = from_base64(stretch.group().translate(_STANDARD))
         if inner is None:
             continue
+        if read == MAX_ENCODED:
+            return
+        read += 1
         for span in _spans(inner, depth=depth + 1):
             if span.confidence != "low":
                 value = _content(span, inner)

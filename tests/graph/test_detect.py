@@ -153,6 +153,8 @@ def test_one_scanner_serves_many_threads():
         "http://a:",
         "A1b2 ",
         "\ud800",
+        "aGVsbG8gdGhlcmUgbXkgZ29vZCBmcmllbmQ= ",
+        f"aGVsbG8gdGhlcmUgbXkgZ29vZCBmcmllbmQ= {PAYMENT}\n",
     ],
 )
 @pytest.mark.timeout(60)
