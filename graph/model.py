@@ -92,7 +92,8 @@ class Edge:
     `path` (tuple of refs of bindings, roles, policies), `note`, `kind` (the way, such as "direct"
     or "mint-token"), and where it is narrowed `names` (only these) and `running` (only what
     running pods hold). Of `opens`: the same; and where the head is a namespace or cluster
-    `target`, whose rights there it lends: "ServiceAccount", "User", "Group" or "SecretStore".
+    `target`, whose rights there it lends: "ServiceAccount", "User", "Group", "SecretStore"
+    or "VaultAuth".
     """
 
     tail: Ref

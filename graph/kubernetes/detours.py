@@ -28,6 +28,9 @@ WEBHOOK = "webhook"
 SECRET_STORE = "secret-store"  # noqa: S105 - a word, as the next two
 PUSH_SECRET = "push-secret"  # noqa: S105
 EXTERNAL_SECRET = "external-secret"  # noqa: S105
+VAULT_SECRET = "vault-secret"  # noqa: S105
+VAULT_CONNECTION = "vault-connection"
+VAULT_AUTH = "vault-auth"
 MINT_TOKEN = "mint-token"  # noqa: S105
 TOKEN_SECRET = "token-secret"  # noqa: S105
 IMPERSONATE = "impersonate"
@@ -35,7 +38,10 @@ BIND = "bind"
 ESCALATE = "escalate"
 AGGREGATE = "aggregate-label"
 
-ACCOUNT, USER, USERS_GROUP, STORE = "ServiceAccount", "User", "Group", "SecretStore"
+ACCOUNT, USER, USERS_GROUP = "ServiceAccount", "User", "Group"
+STORE, LOGIN = "SecretStore", "VaultAuth"
+# Whose rights somebody has who may do anything in a place.
+EVERYTHING = (ACCOUNT, STORE, LOGIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class Detour:
     """
     `reaches`: it discloses Secrets of the place; `running`: only what running pods there hold.
 
-    `becomes`: whose rights it lends besides, of the place: ACCOUNT, STORE or "".
+    `becomes`: whose rights it lends besides, of the place: ACCOUNT, STORE, LOGIN or "".
     """
 
     kind: str
@@ -65,12 +71,16 @@ _APP = "Talks to the application itself: gives what the application tells, on it
 _STORE = "A SecretStore may name any Secret of the namespace and send it to any address."
 _PUSH = "A PushSecret copies a Secret to a store."
 _FETCH = "An ExternalSecret fetches whatever a store that is usable in the namespace can read."
+_OPERATOR = "The Vault Secrets Operator fetches whatever a VaultAuth that is usable there can read."
+_ADDRESS = "The logins of the VaultAuths behind a VaultConnection go to the address that it names."
 _KUBELET = (
     "The kubelet runs commands in any pod of its node; the API server's log does not show it."
 )
 _ADMISSION = "A webhook is shown every Secret that is created or changed."
 
 _ESO = "external-secrets.io"
+VSO = "secrets.hashicorp.com"
+_FETCHED = ("vaultstaticsecrets", "vaultdynamicsecrets", "vaultpkisecrets", "csisecrets")
 _POD_MAKERS = (
     ("apps", "deployments"),
     ("apps", "statefulsets"),
@@ -126,6 +136,13 @@ DETOURS: tuple[Detour, ...] = (
     Detour(SECRET_STORE, WRITES, _ESO, "secretstores", _STORE, becomes=ACCOUNT),
     Detour(PUSH_SECRET, WRITES, _ESO, "pushsecrets", _PUSH),
     Detour(EXTERNAL_SECRET, WRITES, _ESO, "externalsecrets", _FETCH, becomes=STORE, reaches=False),
+    *(
+        Detour(VAULT_SECRET, WRITES, VSO, resource, _OPERATOR, becomes=LOGIN, reaches=False)
+        for resource in _FETCHED
+    ),
+    Detour(
+        VAULT_CONNECTION, CHANGES, VSO, "vaultconnections", _ADDRESS, becomes=LOGIN, reaches=False
+    ),
     Detour(
         NODE_PROXY,
         ("get", "create"),

@@ -23,8 +23,8 @@ from graph.kubernetes.detours import (
     ACCOUNT,
     ALWAYS,
     DIRECT,
+    EVERYTHING,
     NODE,
-    STORE,
     USER,
     USERS_GROUP,
 )
@@ -259,7 +259,7 @@ class Grants:
         note = "Always allowed; no rule can take it away."
         reads = Power(PowerKind.READS, "*", note=note, way=ALWAYS)
         self._reads(masters, self._place(""), Grant(reads, "", ()))
-        for target in (ACCOUNT, STORE):
+        for target in EVERYTHING:
             lent = replace(reads, kind=PowerKind.BECOMES, target=target)
             self._becomes(masters, Grant(lent, "", ()))
         note = "Each kubelet reads what the pods of its node mount, and mints their tokens."

@@ -28,6 +28,7 @@ from graph.kubernetes.detours import (
     IMPERSONATE,
     MINT_TOKEN,
     USER,
+    VSO,
     WRITES,
 )
 from graph.kubernetes.selectors import selects
@@ -76,9 +77,9 @@ class Power:
     What a role gives towards Secrets, where it is bound.
 
     `names`: only these (Secrets, accounts, users or groups; () = any). `target`, of `BECOMES`:
-    "ServiceAccount", "User", "Group" or "SecretStore"; of `PART`: what can be done. `cluster_only`:
-    only a ClusterRoleBinding makes it work, as the resource lies in no namespace. `way`: a kind of
-    `detours.py`. `running`: only what pods that run there hold.
+    "ServiceAccount", "User", "Group", "SecretStore" or "VaultAuth"; of `PART`: what can be done.
+    `cluster_only`: only a ClusterRoleBinding makes it work, as the resource lies in no namespace.
+    `way`: a kind of `detours.py`. `running`: only what pods that run there hold.
     """
 
     kind: PowerKind
@@ -101,6 +102,13 @@ _PARTS = (
     ("bind", "clusterroles"),
     ("escalate", "roles"),
     ("escalate", "clusterroles"),
+)
+_WRITTEN = (
+    ("write", WRITES, GROUP, ("rolebindings", "clusterrolebindings")),
+    ("change", CHANGES, GROUP, ("roles", "clusterroles")),
+    ("create", ("create",), GROUP, ("roles", "clusterroles")),
+    ("create", ("create",), "", ("secrets",)),
+    ("write", WRITES, VSO, ("vaultauths", "vaultconnections")),
 )
 _MINTS = "Mints a token of the account."
 _ACTS = "Acts as it by impersonation."
@@ -294,16 +302,10 @@ def _parts(rule: Rule) -> Iterator[Power]:
     for verb, resource in _PARTS:
         if rule.covers(verb, GROUP, resource):
             yield Power(PowerKind.PART, verb, rule.names, target=resource)
-    for resource in ("rolebindings", "clusterrolebindings"):
-        if any(_applies(rule, verb, GROUP, resource) for verb in WRITES):
-            yield Power(PowerKind.PART, "write", target=resource)
-    for resource in ("roles", "clusterroles"):
-        if any(_applies(rule, verb, GROUP, resource) for verb in CHANGES):
-            yield Power(PowerKind.PART, "change", target=resource)
-        if _applies(rule, "create", GROUP, resource):
-            yield Power(PowerKind.PART, "create", target=resource)
-    if _applies(rule, "create", "", "secrets"):
-        yield Power(PowerKind.PART, "create", target="secrets")
+    for word, verbs, group, resources in _WRITTEN:
+        for resource in resources:
+            if any(_applies(rule, verb, group, resource) for verb in verbs):
+                yield Power(PowerKind.PART, word, target=resource)
 
 
 def _applies(rule: Rule, verb: str, group: str, resource: str) -> bool:

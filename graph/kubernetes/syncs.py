@@ -25,6 +25,7 @@ from graph.fields import (
     texts,
 )
 from graph.gathered import Gathered
+from graph.kubernetes import stores
 from graph.kubernetes.logins import login_references
 from graph.kubernetes.references import Reference
 from graph.kubernetes.remotes import KnownVault, login_role, remote_of
@@ -43,13 +44,6 @@ from graph.owners import owner_said
 from graph.refs import Ref
 
 GROUP = "external-secrets.io"
-
-_READS: dict[str, AttributeValue] = {
-    "verb": "read",
-    "direct": False,
-    "kind": "store",
-    "note": "The store reads it to copy it.",
-}
 
 
 class Syncs:
@@ -192,7 +186,7 @@ class Syncs:
             tail = self._tail(key, selection.remote, ref)
             if tail:
                 store_ref = refs.k8s(self._gathered.cluster, key[1], key[0], key[2])
-                self._gathered.connect(store_ref, tail, EdgeKind.CAN_READ, **_READS)
+                stores.reads(self._gathered, store_ref, tail)
             for attributes in selection.edges(target) if tail else ():
                 waits = 0 if "version" in attributes else interval_of(spec)
                 self._gathered.connect(
@@ -336,8 +330,7 @@ class Syncs:
         self._gathered.define(ref, NodeKind.STORE, **store_attributes(remote), **limits_of(obj))
         self._gathered.place(ref, namespace)
         if role := login_role(obj, remote):
-            self._gathered.refer(role, NodeKind.SUBJECT)
-            self._gathered.connect(ref, role, EdgeKind.OPENS, kind="store-login", verb="login")
+            stores.logs_in(self._gathered, ref, role)
         self._gathered.own(ref, owner_said(obj))
         if remote.provider == "vault" and not remote.known:
             self._gathered.miss(

@@ -1,5 +1,5 @@
 """
-Rights that are harmless one by one, together not: bind, escalate, token Secrets, groups.
+Rights that are harmless one by one, together not: bind, escalate, token Secrets, groups, logins.
 
 To impersonate a group takes being somebody too: the API server refuses a group without a user.
 
@@ -16,10 +16,11 @@ from graph.kubernetes.detours import (
     AGGREGATE,
     BIND,
     ESCALATE,
+    EVERYTHING,
     IMPERSONATE,
-    STORE,
     TOKEN_SECRET,
     USERS_GROUP,
+    VAULT_AUTH,
 )
 from graph.kubernetes.rbac import Power, PowerKind
 from graph.refs import Ref
@@ -49,6 +50,7 @@ _WRITES_RULES = "Can write any right into a role."
 _LABELS = "Can make a role that is gathered by its label into one that it holds."
 _MASTERS = "Can act as a member of system:masters, which is always allowed."
 _ACTS = "Acts as a member of it by impersonation."
+_SENT = "A VaultAuth may name any account; its token goes to the address of its connection."
 _FILLED = "A Secret of the type for account tokens is filled with a token."
 
 # first right, second right, both cluster-wide, kind, note
@@ -84,6 +86,7 @@ def by_two_rights(holder: Holder, rights: Rights) -> Iterator[Grant]:
             else:
                 yield from _anything(place, said, kind, note, path)
     yield from _token_secrets(parts.get(("create", "secrets"), []), reads)
+    yield from _sent_tokens(parts)
     yield from _memberships(parts)
 
 
@@ -111,6 +114,17 @@ def _token_secrets(makes: list[Grant], reads: list[Grant]) -> Iterator[Grant]:
     for first, second in _together(makes, reads):
         verb = f"create secrets, {second.power.verb} secrets"
         power = Power(PowerKind.BECOMES, verb, (), _FILLED, ACCOUNT, way=TOKEN_SECRET)
+        path = tuple(dict.fromkeys((*first.path, *second.path)))
+        yield Grant(power, first.namespace or second.namespace, path)
+
+
+def _sent_tokens(parts: Parts) -> Iterator[Grant]:
+    logins, addresses = (
+        parts.get(("write", what), []) for what in ("vaultauths", "vaultconnections")
+    )
+    for first, second in _together(logins, addresses):
+        verb = "write vaultauths, write vaultconnections"
+        power = Power(PowerKind.BECOMES, verb, (), _SENT, ACCOUNT, way=VAULT_AUTH)
         path = tuple(dict.fromkeys((*first.path, *second.path)))
         yield Grant(power, first.namespace or second.namespace, path)
 
@@ -158,5 +172,5 @@ def _anything(
     """Yield all that whoever may do anything in a place gets out of it."""
     whole = Power(PowerKind.REACHES, verb, (), note, way=kind)
     yield Grant(whole, place, path)
-    for target in (ACCOUNT, STORE):
+    for target in EVERYTHING:
         yield Grant(replace(whole, kind=PowerKind.BECOMES, target=target), place, path)

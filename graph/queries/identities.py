@@ -23,7 +23,7 @@ from graph.snapshot import Snapshot
 ACCOUNTS = "system:serviceaccounts"
 EVERYBODY = "system:authenticated"
 NOBODY = "system:anonymous"
-STORE_LOGIN = "storeAuth"  # `how` of a Secret that a SecretStore logs in with
+STORE_LOGIN = "storeAuth"  # `how` of a Secret that a store logs in with
 
 # Kinds of ways that no rule of RBAC grants.
 LOGS_IN = "store-login"
@@ -32,8 +32,10 @@ RUNS_AS = "runs-as"
 MOUNTS = "mounts"
 HOLDS = "holds"  # a policy, a membership
 
-_STORES = frozenset({"SecretStore", "ClusterSecretStore"})
-_MEANS = {"SecretStore": ("SecretStore", "ClusterSecretStore")}
+# What a target means, the one first that other namespaces may use as well.
+_MEANS = {"SecretStore": ("ClusterSecretStore", "SecretStore"), "VaultAuth": ("VaultAuth",)}
+_STORES = frozenset(kind for kinds in _MEANS.values() for kind in kinds)
+_SHARED = {kinds[0]: target for target, kinds in _MEANS.items()}
 _SCOPES = frozenset({"Namespace", "Cluster"})
 
 
@@ -115,9 +117,9 @@ def lending(snapshot: Snapshot, whom: Ref) -> Iterator[tuple[Ref, str]]:
         if members is not None:
             inside = _spaces(snapshot, whom) if members == cluster else (members,)
             yield from ((scope, "ServiceAccount") for scope in (*inside, cluster))
-    elif kind == "ClusterSecretStore":
+    elif kind in _SHARED:
         for scope in _open_to(snapshot, whom):
-            yield scope, "SecretStore"
+            yield scope, _SHARED[kind]
 
 
 def implied_groups(subject: Ref) -> tuple[Ref, ...]:
@@ -241,12 +243,14 @@ def _look_inside(snapshot: Snapshot, scope: Ref, target: str) -> Iterator[Ref]:
             cluster = unquote(scope.split("/")[2])
             yield k8s(cluster, "", "Group", f"{ACCOUNTS}:{name}")
             yield k8s(cluster, "", "Group", ACCOUNTS)
-        elif target == "SecretStore":
+        elif target in _MEANS:
+            shared = f"/{_MEANS[target][0]}/"
             for node in snapshot.nodes(NodeKind.STORE):
-                if "/ClusterSecretStore/" in node.ref and scope in _open_to(snapshot, node.ref):
+                elsewhere = shared in node.ref and namespace_of(node.ref) != scope
+                if elsewhere and scope in _open_to(snapshot, node.ref):
                     yield node.ref
         return
-    among = NodeKind.STORE if target == "SecretStore" else NodeKind.SUBJECT
+    among = NodeKind.STORE if target in _MEANS else NodeKind.SUBJECT
     wanted = _MEANS.get(target, (target,))
     for node in snapshot.nodes(among):
         inside = node.ref.startswith(of_cluster)
@@ -259,7 +263,7 @@ def _is_implied(ref: Ref, target: str) -> bool:
 
 
 def _open_to(snapshot: Snapshot, store: Ref) -> tuple[Ref, ...]:
-    """Name the places whose ExternalSecrets may use a ClusterSecretStore."""
+    """Name the places whose syncs may use a store that is not of their namespace alone."""
     node = snapshot.node(store)
     limited = node.attributes.get("namespaces") if node else None
     cluster = cluster_of(store)

@@ -21,12 +21,19 @@ from tests.graph.test_grants import GROUP, account, bind, role, rule, user
 
 API = refs.k8s("c", "pay", "Deployment", "api")
 STORE = refs.k8s("c", "pay", "SecretStore", "vault")
+LOGIN = refs.k8s("c", "pay", "VaultAuth", "vault")
 TOKEN = refs.k8s("c", "pay", "Secret", "t")
 WORKLOAD = (Edge(API, DB, EdgeKind.CONSUMES, {"key": ""}), Edge(API, CI, EdgeKind.RUNS_AS))
 BY_STORE: Attributes = {"verb": "read", "direct": False, "kind": "store", "note": "Reads it."}
 IN_STORE = (
-    Edge(STORE, refs.k8s("c", "", "Namespace", "pay"), EdgeKind.IN_NAMESPACE),
-    Edge(STORE, KV, EdgeKind.CAN_READ, BY_STORE),
+    *(
+        edge
+        for store in (STORE, LOGIN)
+        for edge in (
+            Edge(store, refs.k8s("c", "", "Namespace", "pay"), EdgeKind.IN_NAMESPACE),
+            Edge(store, KV, EdgeKind.CAN_READ, BY_STORE),
+        )
+    ),
     Edge(STORE, TOKEN, EdgeKind.CONSUMES, {"how": "storeAuth"}),
 )
 SERVER = "a real API server"
@@ -53,7 +60,12 @@ class Row:
 def graph(*objects: dict[str, Any], edges: tuple[Edge, ...] = ()) -> Snapshot:
     """Join rights with a workload that uses `db`, and a store that reads `KV`."""
     made = world(*objects, edges=(*WORKLOAD, *IN_STORE, *edges))
-    more = (Node(API, NodeKind.WORKLOAD), Node(STORE, NodeKind.STORE), Node(CI, NodeKind.SUBJECT))
+    more = (
+        Node(API, NodeKind.WORKLOAD),
+        Node(STORE, NodeKind.STORE),
+        Node(LOGIN, NodeKind.STORE, {"namespaces": ("pay",)}),
+        Node(CI, NodeKind.SUBJECT),
+    )
     return Snapshot.of([*made.nodes(), *more], made.edges())
 
 
@@ -95,6 +107,8 @@ _DETOURS = {
     detours.SECRET_STORE: ("Secrets and accounts there, sent anywhere", RULES),
     detours.PUSH_SECRET: ("Secrets of the namespace, sent to a store", RULES),
     detours.EXTERNAL_SECRET: ("whatever a store usable there reads", RULES),
+    detours.VAULT_SECRET: ("whatever a VaultAuth usable there reads", RULES),
+    detours.VAULT_CONNECTION: ("the logins of VaultAuths there, sent anywhere", RULES),
     detours.NODE_PROXY: ("what pods of every node hold", RULES),
     detours.WEBHOOK: ("every Secret that is created or changed", SERVER),
 }
@@ -113,6 +127,17 @@ def _by_two_rights() -> Iterator[Row]:
         "any account of the namespace",
         SERVER,
         graph(role("r", *creates), bind("r", user("ana")), *reads),
+    )
+    yield Row(
+        detours.VAULT_AUTH,
+        "writing vaultauths, and vaultconnections",
+        "any account of the namespace",
+        RULES,
+        graph(
+            role("r", rule("create", "vaultauths vaultconnections", group=detours.VSO)),
+            bind("r", user("ana")),
+            *reads,
+        ),
     )
     yield Row(
         detours.IMPERSONATE,
@@ -180,12 +205,14 @@ def _by_no_rule() -> Iterator[Row]:
             edges=(Edge(TOKEN, CI, EdgeKind.OPENS),),
         ),
     )
-    yield Row("store", "being a SecretStore that is used", "what it reads", RULES, nobody, KV)
+    yield Row(
+        "store", "being a SecretStore or VaultAuth that is used", "what it reads", RULES, nobody, KV
+    )
     logs_in: Attributes = {"kind": "store-login", "verb": "login"}
     stored = world(edges=(Edge(STORE, ROLE, EdgeKind.OPENS, logs_in), *names))
     yield Row(
         identities.LOGS_IN,
-        "being a SecretStore that logs in to a vault",
+        "being a SecretStore or VaultAuth that logs in to a vault",
         "what its role reads",
         RULES,
         stored,

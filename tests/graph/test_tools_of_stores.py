@@ -53,6 +53,41 @@ def test_a_login_lies_in_the_namespaces_of_those_who_use_it() -> None:
     assert heads == {"k8s://c/shop/Secret/sid"}
 
 
+def test_a_login_reads_what_its_syncs_fetch_and_says_as_which_role() -> None:
+    login = {"role": "api", "serviceAccount": "ci"}
+    found = observed(
+        connection(), auth(method="kubernetes", mount="/k8s", kubernetes=login), static()
+    )
+    (reads,) = edges(found, EdgeKind.CAN_READ)
+    assert (reads.tail, reads.head) == ("k8s://c/pay/VaultAuth/auth", "vault://main/kv/pay/db")
+    (opens,) = edges(found, EdgeKind.OPENS)
+    assert (opens.tail, opens.head) == (reads.tail, "vault://main/auth/k8s/role/api")
+
+
+def test_a_global_login_says_what_the_login_leaves_out() -> None:
+    shared = {
+        "defaultAuthMethod": "jwt",
+        "defaultMount": "all",
+        "jwt": {"role": "web", "mount": "jwt-pay"},
+        "vaultConnectionRef": "conn",
+    }
+    own = auth(vaultConnectionRef="", vaultAuthGlobalRef={"name": "all"})
+    found = observed(obj("VaultAuthGlobal", VSO, "all", spec=shared), connection(), own)
+    (opens,) = edges(found, EdgeKind.OPENS)
+    assert opens.head == "vault://main/auth/jwt-pay/role/web"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "places"),
+    [([], ("pay",)), (["shop", "web"], ("pay", "shop", "web")), (["*"], None)],
+)
+def test_a_login_says_which_namespaces_may_use_it(
+    allowed: list[str], places: tuple[str, ...] | None
+) -> None:
+    login = node(observed(auth(allowedNamespaces=allowed)), "k8s://c/pay/VaultAuth/auth")
+    assert login.attributes.get("namespaces") == places
+
+
 def test_a_global_login_names_the_connection_and_the_namespace() -> None:
     shared = obj(
         "VaultAuthGlobal",

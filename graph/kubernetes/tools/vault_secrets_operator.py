@@ -5,7 +5,9 @@ Static secrets are read every `refreshAfter` or at Vault's events; without eithe
 `version`, a rotation does not arrive. Dynamic ones follow their leases. `rolloutRestartTargets` are
 restarted by the operator, but only if it may compute an HMAC of the data (`hmacSecretData`). Which
 Vault is meant stands in a VaultConnection, behind a VaultAuth and perhaps a VaultAuthGlobal; the
-Secrets that a VaultAuth names lie in the namespaces of those who use it.
+Secrets that a VaultAuth names lie in the namespaces of those who use it. A VaultAuth is a store to
+the graph: it reads what its syncs fetch, and logs in to a role; other namespaces than its own may
+use it where it says so.
 Source: api/v1beta1 and common/common.go of hashicorp/vault-secrets-operator.
 """
 
@@ -13,9 +15,11 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from graph import refs
-from graph.fields import Object, entries, flag, mapping, name_of, number, text
+from graph.fields import Object, entries, flag, mapping, name_of, number, text, texts
+from graph.kubernetes import stores
 from graph.kubernetes.durations import seconds
 from graph.kubernetes.references import PickUp, PodTemplate, Reference, mounts_of
+from graph.kubernetes.remotes import place_in_vault
 from graph.kubernetes.tool import AT_RECONCILE, Coded, Here, Kind, Named, Tool
 from graph.kubernetes.uses import connect_use
 from graph.model import AttributeValue, NodeKind, PicksUp
@@ -24,6 +28,7 @@ _GROUP = "secrets.hashicorp.com"
 _DRIVER = "csi.vso.hashicorp.com"
 _HOME = "vault-secrets-operator-system"  # where the operator's chart puts the defaults
 _METHODS = ("jwt", "appRole", "aws")
+_BY_ROLE = ("kubernetes", "jwt")  # methods whose roles the graph knows by name
 _SYNCS = ("VaultStaticSecret", "VaultDynamicSecret", "VaultPKISecret", "HCPVaultSecretsApp")
 _WRITTEN = PickUp(
     PicksUp.POLL, "The operator writes it from its source and undoes other changes.", by_itself=True
@@ -103,12 +108,33 @@ class VaultSecretsOperator(Tool):
                 self._sync(obj, kind, here)
         for (kind_name, home, name), (obj, kind) in self._objects.items():
             if kind_name == "VaultAuth":
-                ref = here.define(obj, kind)
-                for method in _METHODS:
-                    if secret := text(obj, "spec", method, "secretRef"):
-                        use = Reference(secret, "storeAuth", f"spec.{method}.secretRef")
-                        for place in sorted(users.get((home, name), {home})):
-                            connect_use(here.gathered, ref, "VaultAuth", use, place)
+                self._login(obj, kind, here, sorted(users.get((home, name), {home})))
+
+    def _login(self, auth: Object, kind: Kind, here: Here, places: list[str]) -> None:
+        """Add a VaultAuth: what it logs in with, as which role, and from which namespaces."""
+        home = here.home(auth, kind)
+        ref = here.define(auth, kind, **_limits_of(auth, home))
+        for method in _METHODS:
+            if secret := text(auth, "spec", method, "secretRef"):
+                use = Reference(secret, "storeAuth", f"spec.{method}.secretRef")
+                for place in places:
+                    connect_use(here.gathered, ref, "VaultAuth", use, place)
+        spec, shared = self._merged(home, name_of(auth))
+        method = _method_of(spec, shared)
+        role = text(spec, method, "role") or text(shared, method, "role")
+        at = text(spec, "mount") or text(shared, method, "mount") or text(shared, "defaultMount")
+        if method in _BY_ROLE and role and at:
+            server, space = self._vault_behind(home, name_of(auth))
+            vault = place_in_vault(
+                f"{at.strip('/')}/role/{role}",
+                here.vaults,
+                server=server,
+                vault_namespace=space,
+                mount="auth",
+                version="v1",
+            )
+            if vault.ref is not None:
+                stores.logs_in(here.gathered, ref, vault.ref)
 
     def _auth_of(self, obj: Object, home: str) -> tuple[str, str]:
         said = text(obj, "spec", "vaultAuthRef")
@@ -119,23 +145,22 @@ class VaultSecretsOperator(Tool):
         namespace, separator, name = said.partition("/")
         return (namespace, name) if separator else (home, said)
 
-    def _vault_of(self, obj: Object, home: str) -> tuple[str, str]:
-        """Find (address, Vault namespace); "" where an object on the way was not seen."""
-        at, name = self._auth_of(obj, home)
+    def _merged(self, at: str, name: str) -> tuple[Object, Object]:
+        """Find what a VaultAuth says, and the VaultAuthGlobal that says the rest."""
         auth = mapping(self._object("VaultAuth", at, name), "spec")
-        globally = mapping(auth, "vaultAuthGlobalRef")
-        shared = mapping(
-            self._object(
-                "VaultAuthGlobal", text(globally, "namespace") or at, text(globally, "name")
-            ),
-            "spec",
-        )
+        named = mapping(auth, "vaultAuthGlobalRef")
+        place = (text(named, "namespace") or at, text(named, "name"))
+        return auth, mapping(self._object("VaultAuthGlobal", *place), "spec")
+
+    def _vault_behind(self, at: str, name: str) -> tuple[str, str]:
+        """Find (address, Vault namespace) of a login; "" where an object on the way is unseen."""
+        auth, shared = self._merged(at, name)
         said = text(auth, "vaultConnectionRef") or text(shared, "vaultConnectionRef")
         namespace, separator, connection = said.partition("/")
         place = (namespace, connection) if separator else (at, said) if said else (_HOME, "default")
         space = (
-            text(obj, "spec", "namespace")
-            or text(auth, "namespace")
+            text(auth, "namespace")
+            or text(shared, _method_of(auth, shared), "namespace")
             or text(shared, "defaultVaultNamespace")
         )
         return text(self._object("VaultConnection", *place), "spec", "address"), space
@@ -147,12 +172,15 @@ class VaultSecretsOperator(Tool):
         home, spec = here.home(obj, kind), mapping(obj, "spec")
         interval = _interval(obj, kind.kind)
         sync = here.define(obj, kind, refresh_interval=interval)
-        server, space = self._vault_of(obj, home)
+        auth = self._auth_of(obj, home)
+        server, space = self._vault_behind(*auth)
+        space = text(spec, "namespace") or space
         if kind.kind == "CSISecrets":
             for secret in entries(spec, "secrets", "vaultStaticSecrets"):
                 tail = _tail(secret, kind.kind, here, server, space)
                 if tail is not None:
                     here.copies(tail, sync, sync, refresh_interval=None)
+                    self._reads(auth, tail, here)
             return
         target = text(spec, "destination", "name")
         if not target:
@@ -171,8 +199,14 @@ class VaultSecretsOperator(Tool):
                 if mapping(spec, "destination", "transformation"):
                     extra["widen"] = True
                 here.copies(tail, head, sync, refresh_interval=interval, **extra)
+                self._reads(auth, tail, here)
         if kind.kind != "VaultStaticSecret" or spec.get("hmacSecretData") is not False:
             self._restarts(spec, home, target, here)
+
+    def _reads(self, auth: tuple[str, str], secret: refs.Ref, here: Here) -> None:
+        if self._object("VaultAuth", *auth):
+            ref = refs.k8s(here.gathered.cluster, auth[0], "VaultAuth", auth[1])
+            stores.reads(here.gathered, ref, secret)
 
     def _restarts(self, spec: Object, home: str, target: str, here: Here) -> None:
         for index, entry in enumerate(entries(spec, "rolloutRestartTargets")):
@@ -188,6 +222,18 @@ class VaultSecretsOperator(Tool):
                     follows=_RESTARTED,
                 )
                 connect_use(here.gathered, workload, kind, use, home)
+
+
+def _method_of(auth: Object, shared: Object) -> str:
+    return text(auth, "method") or text(shared, "defaultAuthMethod")
+
+
+def _limits_of(auth: Object, home: str) -> dict[str, AttributeValue]:
+    """Name the only namespaces whose syncs may use a VaultAuth, unless all of them may."""
+    allowed = texts(auth, "spec", "allowedNamespaces")
+    if allowed == ("*",) or (home, name_of(auth)) == (_HOME, "default"):
+        return {}
+    return {"namespaces": tuple(sorted({home, *allowed}))}
 
 
 def _tail(spec: Object, kind: str, here: Here, server: str, space: str) -> refs.Ref | None:

@@ -131,6 +131,31 @@ def test_what_runs_gives_only_what_it_holds() -> None:
     assert CI in far[ANA].path
 
 
+def test_who_writes_what_the_vault_operator_fetches_reads_by_the_logins_usable_there() -> None:
+    login = refs.k8s("c", "a", "VaultAuth", "shared")
+    edges = (
+        Edge(login, refs.k8s("c", "", "Namespace", "a"), EdgeKind.IN_NAMESPACE),
+        Edge(login, KV, EdgeKind.CAN_READ, {"verb": "read", "direct": False, "kind": "store"}),
+    )
+    writes = rule("create", "vaultstaticsecrets", group="secrets.hashicorp.com")
+    for namespaces, reading in ((("a",), {"a"}), (("a", "b"), {"a", "b"}), (None, {"a", "b"})):
+        limits: Attributes = {"namespaces": namespaces} if namespaces else {}
+        for home in ("a", "b"):
+            made = world(
+                role("w", writes, namespace=home),
+                bind("w", user("ana"), namespace=home),
+                edges=edges,
+            )
+            snapshot = Snapshot.of(
+                [*made.nodes(), Node(login, NodeKind.STORE, limits)], made.edges()
+            )
+            found = of(snapshot, KV)
+            assert (ANA in found) == (home in reading), (namespaces, home)
+            assert ANA not in found or found[ANA].kind == "vault-secret"
+            below = {way.secret for way in readable_by(snapshot, ANA).secrets}
+            assert (KV in below) == (home in reading)
+
+
 def test_a_secret_with_a_token_lends_its_account_to_all_who_read_it() -> None:
     token = refs.k8s("c", "a", "Secret", "t")
     snapshot = world(
@@ -280,13 +305,29 @@ _granted = st.sampled_from(
         rule("impersonate", "groups serviceaccounts", names="ops two"),
         rule("create", "pods"),
         rule("create", "secrets"),
+        rule("create", "externalsecrets", group="external-secrets.io"),
+        rule("create", "vaultstaticsecrets", group="secrets.hashicorp.com"),
+        rule("patch", "vaultconnections", group="secrets.hashicorp.com"),
+        rule("create", "vaultauths vaultconnections", group="secrets.hashicorp.com"),
     ]
 )
+_KV_STORES = {
+    refs.k8s("c", "a", "SecretStore", "own"): None,
+    refs.k8s("c", "", "ClusterSecretStore", "all"): None,
+    refs.k8s("c", "a", "VaultAuth", "own"): ("a",),
+    refs.k8s("c", "b", "VaultAuth", "two"): ("a", "b"),
+    refs.k8s("c", "b", "VaultAuth", "all"): None,
+}
 
 
-@given(st.lists(st.tuples(_places, _granted, _subjects), min_size=1, max_size=8))
+@given(
+    st.lists(st.tuples(_places, _granted, _subjects), min_size=1, max_size=8),
+    st.sets(st.sampled_from(sorted(_KV_STORES))),
+)
 @settings(deadline=None, max_examples=50, suppress_health_check=list(HealthCheck))
-def test_both_directions_agree(grants: list[tuple[str, dict[str, Any], dict[str, str]]]) -> None:
+def test_both_directions_agree(
+    grants: list[tuple[str, dict[str, Any], dict[str, str]]], stores: set[Ref]
+) -> None:
     objects = []
     for number, (place, granted, subject) in enumerate(grants):
         name = f"r{number}"
@@ -296,11 +337,27 @@ def test_both_directions_agree(grants: list[tuple[str, dict[str, Any], dict[str,
     token = refs.k8s("c", "b", "Secret", "t")
     one = refs.k8s("c", "a", "ServiceAccount", "one")
     home = refs.k8s("c", "", "Namespace", "a")
-    edges = (Edge(token, one, EdgeKind.OPENS), Edge(one, home, EdgeKind.IN_NAMESPACE))
+    by_store: Attributes = {"verb": "read", "direct": False, "kind": "store"}
+    edges = (
+        Edge(token, one, EdgeKind.OPENS),
+        Edge(one, home, EdgeKind.IN_NAMESPACE),
+        *(Edge(store, KV, EdgeKind.CAN_READ, by_store) for store in stores),
+        *(
+            Edge(store, place, EdgeKind.IN_NAMESPACE)
+            for store in stores
+            if (place := refs.namespace_of(store)) is not None
+        ),
+    )
     snapshot = world(*objects, edges=edges)
-    snapshot = Snapshot.of([*snapshot.nodes(), Node(one, NodeKind.SUBJECT)], snapshot.edges())
+    added = (
+        Node(store, NodeKind.STORE, {"namespaces": limits} if (limits := _KV_STORES[store]) else {})
+        for store in stores
+    )
+    snapshot = Snapshot.of(
+        [*snapshot.nodes(), Node(one, NodeKind.SUBJECT), *added], snapshot.edges()
+    )
     subjects = {node.ref for node in snapshot.nodes(NodeKind.SUBJECT)}
-    for secret in (DB, refs.k8s("c", "a", "Secret", "t"), refs.k8s("c", "b", "Secret", "db")):
+    for secret in (DB, KV, refs.k8s("c", "a", "Secret", "t"), refs.k8s("c", "b", "Secret", "db")):
         found = {reader.subject for reader in readers(snapshot, secret).readers}
         for who in sorted(subjects):
             expected = who in found or any(group in found for group in implied_groups(who))
