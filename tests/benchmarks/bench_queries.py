@@ -118,7 +118,8 @@ def _readers_warm(snapshot: Snapshot, ref: Ref) -> object:
 def graph_of(looks: Sequence[Observation]) -> tuple[Snapshot, Bare]:
     nodes = [node for look in looks for node in look.nodes]
     edges: list[Edge] = [edge for look in looks for edge in look.edges]
-    return Snapshot.of(nodes, edges), Bare(edges)
+    snapshot = Snapshot.of(nodes, edges)
+    return snapshot, Bare(snapshot.nodes(), edges)
 
 
 def main(scales: Sequence[float]) -> None:

@@ -52,6 +52,7 @@ def test_the_yardstick_walks_to_the_same_answer(graph: tuple[Snapshot, Bare], se
     answer = consumers(snapshot, secret)
     walked = {ref for ref, _ in bare.uses(secret)}
     assert {consumer.workload for consumer in answer.consumers} <= walked
+    assert {consumer.owner for consumer in answer.consumers} - {""} <= walked
     direct = {reader.subject for reader in readers(snapshot, secret).readers if reader.direct}
     assert direct
     assert direct <= {ref for ref, _ in bare.readers(secret)}

@@ -2,7 +2,9 @@
 What answers are measured against: a walk over bare dictionaries, and recursive SQL.
 
 The walk visits the nodes and edges that the answer is made of, no more and no fewer, and keeps each
-with its attributes in a list: nothing that gives the same answer in Python does less.
+with its attributes in a list: nothing that gives the same answer in Python does less. Of a consumer
+the answer says how many replicas it has and whose it is, or whose its namespace is: the walk goes
+there, too.
 """
 
 import gc
@@ -14,7 +16,7 @@ from statistics import median
 
 from sqlalchemy import Connection, text
 
-from graph.model import Attributes, Edge, EdgeKind
+from graph.model import Attributes, Edge, EdgeKind, Node
 from graph.refs import Ref, cluster_of, namespace_of
 
 Neighbours = dict[Ref, list[tuple[Ref, Attributes]]]
@@ -24,9 +26,10 @@ _DEEP, _MANY = 3, 500  # as far as the blast radius follows what is opened
 
 
 class Bare:
-    """Two dictionaries of lists per edge kind."""
+    """Two dictionaries of lists per edge kind, and one of what is said of nodes."""
 
-    def __init__(self, edges: Iterable[Edge]) -> None:
+    def __init__(self, nodes: Iterable[Node], edges: Iterable[Edge]) -> None:
+        self._said = {node.ref: node.attributes for node in nodes}
         self._out: dict[EdgeKind, Neighbours] = {kind: {} for kind in EdgeKind}
         self._into: dict[EdgeKind, Neighbours] = {kind: {} for kind in EdgeKind}
         for edge in edges:
@@ -35,7 +38,7 @@ class Bare:
 
     def uses(self, secret: Ref) -> Found:
         found, places = self._copies(secret)
-        self._consumers(found, places)
+        self._owners(found, self._consumers(found, places))
         return found
 
     def readers(self, secret: Ref) -> Found:
@@ -46,7 +49,7 @@ class Bare:
 
     def blast_radius(self, secret: Ref) -> Found:
         found, places = self._copies(secret)
-        self._consumers(found, places)
+        self._owners(found, self._consumers(found, places))
         self._readers(found, places)
         self._opened(found, places)
         return found
@@ -64,11 +67,25 @@ class Bare:
                     found.append((head, attributes))
         return found, places
 
-    def _consumers(self, found: Found, places: list[Ref]) -> None:
+    def _consumers(self, found: Found, places: list[Ref]) -> Iterable[Ref]:
         consumes = self._into[EdgeKind.CONSUMES]
+        consumers: dict[Ref, None] = {}
         for at in places:
             for tail, attributes in consumes.get(at, ()):
                 found.append((tail, attributes))
+                consumers[tail] = None
+        return consumers
+
+    def _owners(self, found: Found, consumers: Iterable[Ref]) -> None:
+        """Walk from each consumer to what is said of it, and to its owner or its namespace's."""
+        owned, placed = self._out[EdgeKind.OWNED_BY], self._out[EdgeKind.IN_NAMESPACE]
+        for consumer in consumers:
+            found.append((consumer, self._said[consumer]))
+            named = owned.get(consumer)
+            if named is None:
+                ((home, _),) = placed[consumer]
+                named = owned.get(home, [])
+            found += named
 
     def _readers(self, found: Found, places: list[Ref]) -> None:
         """Walk from each place to who may read it, and on to who can act as such a reader."""
