@@ -6,14 +6,16 @@ In the data folder they are `fingerprint.key` and `fingerprint.previous`, made b
 """
 
 import os
-import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkstemp
 
 from pydantic import SecretStr
 
 from bot.config import Config, data_folder
 from graph.errors import BadInputError, ConflictError
+from graph.fingerprints import generate_key
 
 _PRESENT, _PREVIOUS = "fingerprint.key", "fingerprint.previous"
 
@@ -33,7 +35,7 @@ def installation_keys(config: Config) -> InstallationKeys:
     """
     Return the keys; without a configured one that of the data folder, made once.
 
-    The file is created exclusively, so that two first starts at once agree on one key.
+    The file appears whole and once, so that two first starts at once agree on one key.
     """
     settings = config.fingerprint
     if settings.key is not None:
@@ -71,7 +73,7 @@ def new_key(config: Config) -> Path:
     # The former key first: whatever ends this half way, no key is lost.
     if present not in former:
         _write(kept, [present, *former])
-    _write(folder / _PRESENT, [secrets.token_hex(32)])
+    _write(folder / _PRESENT, [generate_key()])
     return folder / _PRESENT
 
 
@@ -84,14 +86,17 @@ def forget_previous(config: Config) -> int:
 
 
 def _made_once(path: Path) -> str:
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(handle, "w") as file:
-        key = secrets.token_hex(32)
-        file.write(key + "\n")
-    return key
+    """Return the key of a file; where there is none yet, it appears at once with a whole key."""
+    if not path.exists():
+        handle, aside = mkstemp(dir=path.parent, prefix=f".{path.name}-")  # mode 0600
+        with os.fdopen(handle, "w") as file:
+            file.write(f"{generate_key()}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):  # somebody else was first: theirs counts
+            os.link(aside, path)
+        Path(aside).unlink()
+    return path.read_text().strip()
 
 
 def _write(path: Path, keys: list[str]) -> None:

@@ -132,15 +132,6 @@ class Fingerprinter:
         under = [_under(key, forms) for key in self._keys()]
         return [sum(of_one, ()) for of_one in zip(*under, strict=True)]
 
-    def equal_forms(self, stored: SecretValue, leaked: SecretValue) -> tuple[str, ...]:
-        """Name the forms of `stored` in which `leaked` is recognised; weak ones do not count."""
-        known = {form.content for form in normal_forms(leaked.reveal()) if not form.weak}
-        return tuple(
-            form.name
-            for form in normal_forms(stored.reveal())
-            if form.content in known and not form.weak
-        )
-
     def is_of(self, value: SecretValue, digest: str) -> bool:
         """Tell whether `digest` is of this very value, under the present key or a former one."""
         forms = normal_forms(value.reveal())[:1]

@@ -6,7 +6,7 @@ writes it. Here they become one node: who defines it wins over who merely refers
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from graph import refs
@@ -122,10 +122,6 @@ class Gathered:
         ref = refs.k8s(self.cluster, "", "Cluster", self.cluster)
         self.define(ref, NodeKind.STORE)
         return ref
-
-    def add_edges(self, edges: Iterable[Edge]) -> None:
-        for edge in edges:
-            self.connect(edge.tail, edge.head, edge.kind, **edge.attributes)
 
     def observation(self) -> Observation:
         return Observation(

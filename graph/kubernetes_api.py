@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
 MERGE_PATCH = "application/merge-patch+json"
-STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 
 Json = dict[str, Any]

@@ -66,5 +66,4 @@ CHANNELS: tuple[Channel, ...] = (
     Channel("partners", "Shared with a partner company", _STAFF, external=True),
 )
 
-SECURITY_GROUP = "security"  # the Slack user group whose members may approve
 APPROVERS: tuple[str, ...] = ("sam", "sue")

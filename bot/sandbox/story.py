@@ -50,7 +50,6 @@ class Story:
     card: Message | None = None
     second_card: Message | None = None
     incident: str = ""
-    restarted_after: str = ""
 
     def parts(self) -> Iterator[tuple[str, Callable[[], str]]]:
         yield "the graph is read from OpenBao and the cluster", self.graph_is_read

@@ -1,6 +1,8 @@
 """The configuration is strict, explains itself, and never repeats a value it was given."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -108,6 +110,22 @@ def test_the_key_is_made_once_and_is_private(tmp_path: Path) -> None:
     assert installation_keys(config).present.get_secret_value() == first
     assert (data_folder(config) / "fingerprint.key").stat().st_mode & 0o777 == 0o600
     assert database_url(config).startswith("sqlite:///")
+
+
+def test_first_starts_at_once_agree_on_one_key(tmp_path: Path) -> None:
+    config = load(environ={"LOCKSMITH_DATA_FOLDER": str(tmp_path / "data")})
+    folder, together = data_folder(config), Barrier(8)
+
+    def start(_: int) -> str:
+        together.wait()
+        return installation_keys(config).present.get_secret_value()
+
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(20):
+            (key,) = set(pool.map(start, range(8)))
+            assert len(key) == 64
+            assert [file.name for file in folder.iterdir()] == ["fingerprint.key"]
+            (folder / "fingerprint.key").unlink()
 
 
 def test_a_sign_in_needs_a_door_to_come_back_to_and_a_client() -> None:

@@ -23,7 +23,7 @@ from graph.errors import (
     NotFoundError,
     UnavailableError,
 )
-from graph.kubernetes_api import JSON_PATCH, STRATEGIC_MERGE_PATCH, what_to_grant
+from graph.kubernetes_api import JSON_PATCH, MERGE_PATCH, what_to_grant
 from tests.graph.http_stub import Answer, Asked, HttpStub
 
 CANARY = "pgw_live_CANARYfQ2xLbV7rTz"
@@ -301,7 +301,7 @@ def test_a_real_cluster_pages_patches_and_refuses(real_cluster, tmp_path):
         for number in range(5):
             client.post(path, {"metadata": {"name": f"n{number}"}, "data": {"x": "1"}})
         assert len([item for item in client.list(path, limit=2) if item["data"].get("x")]) == 5
-        client.patch(f"{path}/n0", {"data": {"y": "2"}}, STRATEGIC_MERGE_PATCH)
+        client.patch(f"{path}/n0", {"data": {"y": "2"}}, MERGE_PATCH)
         client.patch(f"{path}/n0", [{"op": "remove", "path": "/data/x"}], JSON_PATCH)
         assert client.get(f"{path}/n0")["data"] == {"y": "2"}
         with pytest.raises(ConflictError, match="AlreadyExists"):
