@@ -28,12 +28,13 @@ from pydantic import (
 
 from bot.slack_features import FEATURES, FeatureName
 from graph import yaml_text
-from graph.catalog_api import CatalogSettings
 from graph.endpoints import (
     AwsSettings,
+    CatalogSettings,
     HttpSettings,
     IssuerSettings,
     KubernetesSettings,
+    LiveChecks,
     PostgresSettings,
     ProviderSettings,
     SignInSettings,
@@ -42,7 +43,6 @@ from graph.endpoints import (
 from graph.environments import EnvironmentRule
 from graph.errors import BadInputError
 from graph.kubernetes.toolbox import Declared
-from graph.validity import LiveChecks
 from responders.approvals import ApprovalPolicy
 from responders.escalation import PagingSettings
 from responders.incident import Severity

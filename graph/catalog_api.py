@@ -11,13 +11,13 @@ https://backstage.io/docs/features/software-catalog/descriptor-format
 from collections.abc import Iterator, Mapping
 from glob import glob
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import httpx
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from graph import yaml_text
+from graph.endpoints import CatalogSettings
 from graph.errors import AccessDeniedError, BadInputError, UnavailableError
 
 _PAGE = 500
@@ -25,23 +25,6 @@ _MOST_PAGES = 400  # 200,000 entities; a cursor that never ends must not hold us
 _REFUSED = frozenset({401, 403})
 
 Entity = Mapping[str, Any]
-
-
-class CatalogSettings(BaseModel):
-    """One catalogue: `url` of Backstage with a `token`, or `files` (globs), or both."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    url: str = Field(default="", pattern=r"^(https?://\S+)?$")
-    token: SecretStr | None = None
-    files: tuple[str, ...] = ()
-    timeout: float = Field(default=15.0, gt=0, le=120)
-
-    @model_validator(mode="after")
-    def _something(self) -> Self:
-        if not (self.url or self.files):
-            raise ValueError("a catalogue needs a `url` or `files`")
-        return self
 
 
 def entities_of_api(name: str, settings: CatalogSettings) -> Iterator[Entity]:

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from graph.catalog_api import CatalogSettings
 from graph.connections import Connections
+from graph.endpoints import CatalogSettings
 from graph.fingerprints import Fingerprinter
 from graph.kubernetes.toolbox import Declared
 from graph.model import Observation

@@ -1,13 +1,22 @@
 """
-The settings of every store, cluster, account, issuer and database that Locksmith may reach.
+The settings of every store, cluster, catalogue, issuer and database that Locksmith may reach.
 
 Only what they are and when they are complete; `graph/connections.py` makes clients of them.
 """
 
 import re
+from fnmatch import fnmatchcase
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 _SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - a path
 
@@ -243,3 +252,41 @@ class HttpSettings(EndpointSettings):
     """
 
     hosts: tuple[str, ...] = ()
+
+
+class CatalogSettings(EndpointSettings):
+    """One catalogue: `url` of Backstage with a `token`, or `files` (globs), or both."""
+
+    url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    token: SecretStr | None = None
+    files: tuple[str, ...] = ()
+    timeout: float = Field(default=15.0, gt=0, le=120)
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not (self.url or self.files):
+            raise ValueError("a catalogue needs a `url` or `files`")
+        return self
+
+
+class LiveChecks(EndpointSettings):
+    """
+    Whether and where a value may be shown to its issuer. Off by default.
+
+    `hosts` are globs; `variables` name other addresses (GITHUB_BASE_URL for GitHub Enterprise);
+    `internal` allows addresses inside of your network, which such a variable may need.
+    """
+
+    live_checks: Literal["off", "ask"] = "off"
+    hosts: tuple[str, ...] = ()
+    variables: dict[str, str] = {}
+    internal: bool = False
+    timeout_seconds: float = Field(default=10, gt=0, le=60)
+
+    @field_validator("live_checks", mode="before")
+    @classmethod
+    def _read_as_a_word(cls, value: object) -> object:
+        return "off" if value is False else value  # YAML reads a bare off as no
+
+    def allows(self, host: str) -> bool:
+        return any(fnmatchcase(host.lower(), glob.lower()) for glob in self.hosts)

@@ -7,12 +7,15 @@ One value in production and in staging is a finding by itself: whoever reads the
 import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
 from graph.model import EdgeKind
 from graph.refs import Ref, cluster_of, parse
-from graph.snapshot import Snapshot
+
+if TYPE_CHECKING:  # the configuration imports this, and does not need networkx
+    from graph.snapshot import Snapshot
 
 _NAMED = {
     "prod": "prod", "production": "prod", "live": "prod", "prd": "prod",
@@ -32,7 +35,7 @@ class EnvironmentRule(BaseModel):
     environment: str
 
 
-def environment_of(snapshot: Snapshot, ref: Ref, rules: Sequence[EnvironmentRule] = ()) -> str:
+def environment_of(snapshot: "Snapshot", ref: Ref, rules: Sequence[EnvironmentRule] = ()) -> str:
     """Name the environment of a secret; "" where nothing tells."""
     for rule in rules:
         if fnmatchcase(ref, rule.match):

@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Any
 
 import kingfisher_sdk
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from graph import detect
+from graph.endpoints import LiveChecks
 from graph.identify import Identified
 from graph.secret_value import SecretValue
 from graph.shapes import OPENBAO_TOKEN, spoken
@@ -50,31 +49,6 @@ class Checked:
         """Give it as facts of an incident."""
         moment = f"{self.at:%Y-%m-%d %H:%M:%S} UTC"
         return {"validity": str(self.validity), "validity_because": f"{self.why} ({moment})"}
-
-
-class LiveChecks(BaseModel):
-    """
-    Whether and where a value may be shown to its issuer. Off by default.
-
-    `hosts` are globs; `variables` name other addresses (GITHUB_BASE_URL for GitHub Enterprise);
-    `internal` allows addresses inside of your network, which such a variable may need.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    live_checks: Literal["off", "ask"] = "off"
-    hosts: tuple[str, ...] = ()
-    variables: dict[str, str] = {}
-    internal: bool = False
-    timeout_seconds: float = Field(default=10, gt=0, le=60)
-
-    @field_validator("live_checks", mode="before")
-    @classmethod
-    def _read_as_a_word(cls, value: object) -> object:
-        return "off" if value is False else value  # YAML reads a bare off as no
-
-    def allows(self, host: str) -> bool:
-        return any(fnmatchcase(host.lower(), glob.lower()) for glob in self.hosts)
 
 
 def of_identified(said: Identified, *, now: datetime) -> Checked | None:

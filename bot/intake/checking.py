@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from graph.connections import Connections
+from graph.endpoints import LiveChecks
 from graph.errors import LocksmithError, RefusedError
 from graph.model import Match
 from graph.secret_value import SecretValue
 from graph.snapshot import Snapshot
-from graph.validity import Checked, LiveChecks, Validity, check
+from graph.validity import Checked, Validity, check
 from responders.issuers import HttpIssuer
 
 

@@ -12,14 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from graph import refs
-from graph.catalog_api import (
-    CatalogSettings,
-    Entity,
-    entities_of_api,
-    entities_of_file,
-    files_of,
-)
+from graph.catalog_api import Entity, entities_of_api, entities_of_file, files_of
 from graph.collector import CollectContext, Collector, Permission
+from graph.endpoints import CatalogSettings
 from graph.errors import BadInputError
 from graph.fields import pairs, text
 from graph.gathered import Gathered

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
-from graph.catalog_api import CatalogSettings
 from graph.codeowners import CodeOwners, codeowners_above
 from graph.collector import CollectContext
 from graph.collectors.backstage import BackstageCollector
 from graph.collectors.manifests import collect_manifests
 from graph.collectors.owner_rules import OwnerRulesCollector
 from graph.connections import Connections
+from graph.endpoints import CatalogSettings
 from graph.errors import AccessDeniedError, UnavailableError
 from graph.model import Gap, Observation
 from graph.queries.owners import OwnerClaim, claims, nearest, owners

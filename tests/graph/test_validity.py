@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
+from graph.endpoints import LiveChecks
 from graph.identify import Identified
 from graph.model import Gap
 from graph.refs import Ref
 from graph.secret_value import SecretValue
 from graph.shapes import OPENBAO_TOKEN
-from graph.validity import Checked, LiveChecks, Validity, check, of_identified
+from graph.validity import Checked, Validity, check, of_identified
 from tests.benchmarks.labelled import KINDS
 from tests.graph.http_stub import Answer, Asked, HttpStub
 
