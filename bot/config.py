@@ -162,6 +162,9 @@ class ResponseSettings(Section):
     asking, inside the same `allow`. `retry_seconds`: how long a step waits, try after try, for
     something that cannot be reached; after the last one the run stops and asks a person.
 
+    `silent_seconds`: an audit log that shows uses of the old value (`audit_log` of a vault or a
+    cluster) must have told of none for so long before that is revoked.
+
     `rollback`, when a step fails before the point of no return. automatic: what was done is taken
     back at once. ask: the run stops, and an approver says so.
     """
@@ -169,6 +172,7 @@ class ResponseSettings(Section):
     mode: Mode = Mode.SUGGEST
     allow: tuple[str, ...] = ()
     retry_seconds: tuple[float, ...] = EngineSettings().retry_seconds
+    silent_seconds: float = Field(default=EngineSettings().silent_seconds, ge=0, le=300)
     rollback: Rollback = Rollback.AUTOMATIC
     playbooks: str = ""  # a folder of your own playbooks; a name that exists is overridden
 

@@ -23,7 +23,7 @@ from bot.keys import installation_keys
 from bot.slack import message_rows  # noqa: F401
 from bot.step_up import Links
 from bot.work import homes, spills  # noqa: F401
-from graph.audit_hash import seek_value
+from graph.audit_hash import seek_uses, seek_value
 from graph.collector import CollectContext
 from graph.connections import Connections
 from graph.database import Database
@@ -39,6 +39,7 @@ from graph.refs import Ref, split_key
 from graph.repository import GraphRepository
 from graph.secret_value import SecretValue
 from graph.transit_key import TransitKeys
+from graph.uses import UseLogs
 from responders.approvals import Member, Resolve
 from responders.audit import AuditChain
 from responders.desk import IncidentDesk
@@ -161,10 +162,11 @@ def intake_of(graph: GraphParts) -> Intake:
 
 
 def _identified(value: SecretValue, graph: GraphParts) -> Identified:
-    """Ask our issuers, and what our audit logs call the value, so that its readers are found."""
+    """Ask our issuers, and what our audit logs call it, so that readers and users are found."""
     found = identify(value, graph.connections)
     sought = seek_value(value, graph.connections, graph.fingerprinter, graph.reads)
-    return replace(found, gaps=(*found.gaps, *sought.gaps))
+    unasked = seek_uses(found.facts, sought.fingerprints, graph.connections, graph.reads)
+    return replace(found, gaps=(*found.gaps, *sought.gaps, *unasked))
 
 
 def who_read(graph: GraphParts, secret: Ref) -> Accesses:
@@ -185,9 +187,12 @@ def response_parts(graph: GraphParts, *, resolve: Resolve | None = None) -> Resp
     steps = {name: member() for name, member in discover(Step, "responders.steps").items()}
     folder = config.response.playbooks
     playbooks = load_playbooks(Path(folder) if folder else None)
+    logs = UseLogs(graph.reads, graph.connections)
     planner = Planner(
         playbooks,
         steps,
+        logs=logs.sources,
+        silent_seconds=config.response.silent_seconds,
         file_seconds={name: its.volume_sync_seconds for name, its in config.kubernetes.items()},
         rollback=config.response.rollback,
     )
@@ -207,10 +212,12 @@ def response_parts(graph: GraphParts, *, resolve: Resolve | None = None) -> Resp
             mode=config.response.mode,
             allow=config.response.allow,
             retry_seconds=config.response.retry_seconds,
+            silent_seconds=config.response.silent_seconds,
         ),
         database_url=graph.database.url,
         now=graph.now,
         default_owner=config.default_owner,
+        logs=logs,
     )
     desk = IncidentDesk(
         records,

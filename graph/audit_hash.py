@@ -5,9 +5,13 @@ A device writes "hmac-sha256:…" under a salt of its own in the place of each v
 `sys/audit-hash` makes the same of a text. So the log tells who was served this very value, and no
 plaintext is kept. Asked at report time only; what is kept is the digest. The call itself stands in
 the audit log, with the digest as well.
+
+A token's requests are told by its accessor, a service account's by the number of its token: they
+are kept in the same way, so that the log tells who uses the credential.
 Source: https://openbao.org/api-docs/system/audit-hash/
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -53,26 +57,55 @@ def seek_value(
         if not settings.audit_log:
             continue
         try:
-            devices = settings.audit_devices or _devices(store, connections)
-            digests = [
-                _digest(store, device, form.content, connections)
-                for device in devices
-                for form in wanted
-            ]
+            digests = _digests(store, [form.content for form in wanted], connections)
         except LocksmithError as error:
-            gaps.append(
-                Gap(
-                    log_source("vault", store),
-                    f"{store}/sys/audit-hash",
-                    f"Who was served this value by {store} is not known. {error.happened}",
-                    error.do_now
-                    or f"Grant: {stanza('sys/audit', 'read', 'sudo')} "
-                    f"{stanza('sys/audit-hash/*', 'update')}",
-                )
-            )
+            gaps.append(_gap(store, "Who was served this value by", error))
             continue
-        reads.seek(prints, log_source("vault", store), [one for one in digests if one])
+        reads.seek(prints, log_source("vault", store), digests)
     return Sought(prints, tuple(gaps))
+
+
+def seek_uses(
+    facts: Mapping[str, object], fingerprints: Sequence[str], connections: Connections, reads: Reads
+) -> tuple[Gap, ...]:
+    """Keep what the audit logs call a credential by what is known of it without its value."""
+    store, accessor = str(facts.get("issuer") or ""), str(facts.get("accessor") or "")
+    store = store.removeprefix("vault://")
+    if (
+        accessor
+        and store in connections.vault_names
+        and connections.vault_settings(store).audit_log
+    ):
+        try:
+            digests = _digests(store, [accessor.encode()], connections)
+        except LocksmithError as error:
+            return (_gap(store, "Who uses this token of", error),)
+        # As it is, too: a device may be told to leave accessors alone (`hmac_accessor=false`).
+        reads.seek(fingerprints, log_source("vault", store), [accessor, *digests])
+    if number := str(facts.get("jti") or ""):
+        for cluster in connections.cluster_names:
+            if connections.cluster_settings(cluster).audit_log:
+                source = log_source("kubernetes", cluster)
+                reads.seek(fingerprints, source, [f"JTI={number}"])
+    return ()
+
+
+def _digests(store: str, contents: Sequence[bytes], connections: Connections) -> list[str]:
+    devices = connections.vault_settings(store).audit_devices or _devices(store, connections)
+    asked = [
+        _digest(store, device, content, connections) for device in devices for content in contents
+    ]
+    return [one for one in asked if one]
+
+
+def _gap(store: str, what: str, error: LocksmithError) -> Gap:
+    return Gap(
+        log_source("vault", store),
+        f"{store}/sys/audit-hash",
+        f"{what} {store} is not known. {error.happened}",
+        error.do_now
+        or f"Grant: {stanza('sys/audit', 'read', 'sudo')} {stanza('sys/audit-hash/*', 'update')}",
+    )
 
 
 def _devices(store: str, connections: Connections) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from graph.plugins import discover
 from graph.read_event import ReadEvent
 from graph.reads import LogState, Reads
 from graph.tail import Portion, portions
+from graph.use_event import UseEvent
 
 log = get_logger()
 
@@ -27,12 +28,17 @@ _LOST = "It was replaced, and its former lines are not there any more: some may 
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What one look at one log gave; `trouble` is why it gave less than it should ("")."""
+    """
+    What one look at one log gave; `trouble` is why it gave less than it should ("").
+
+    `whole`: it was read to its end, and nothing of it was lost.
+    """
 
     source: str
     reads: int
     lines: int
     trouble: str = ""
+    whole: bool = True
 
 
 def found_logs() -> dict[str, AuditLog]:
@@ -60,25 +66,26 @@ def ingest_one(
 ) -> Ingested:
     """Take in what was added to one log."""
     source = log_source(member.name, endpoint)
-    state = reads.state(source)
+    state, sought = reads.state(source), reads.sought(source)
     count = lines = 0
-    trouble = ""
+    trouble, whole = "", True
     try:
         for portion in portions(path, state.position):
             events, since, said = _understood(member, endpoint, portion)
-            trouble = said or trouble
+            trouble, whole = said or trouble, whole and not portion.lost
             since = state.since or since
             state = LogState(portion.position, since, now, trouble)
-            reads.add(source, events, state, now=now)
+            uses = list(_used(member, endpoint, portion, sought))
+            reads.add(source, events, state, now=now, uses=uses)
             count, lines = count + len(events), lines + len(portion.lines)
     except (AccessDeniedError, NotFoundError, UnavailableError) as error:
-        trouble = f"{error.happened} {error.do_now}".strip()
+        trouble, whole = f"{error.happened} {error.do_now}".strip(), False
         reads.trouble(source, trouble, now=now)
     else:
         if not lines and not trouble:
             reads.add(source, (), LogState(state.position, state.since, now), now=now)
     log.info("audit_log.read", source=source, lines=lines, reads=count, trouble=bool(trouble))
-    return Ingested(source, count, lines, trouble)
+    return Ingested(source, count, lines, trouble, whole)
 
 
 def _understood(
@@ -99,6 +106,20 @@ def _understood(
     if strange and not warning:
         warning = f"{strange} of {len(portion.lines)} new lines are not of such a log."
     return events, events[0].at if events else None, warning
+
+
+def _used(
+    member: AuditLog, endpoint: str, portion: Portion, sought: frozenset[str]
+) -> Iterator[UseEvent]:
+    """Take in the uses of what was reported; a line that names nothing of it is not read again."""
+    named = {mark.encode() for mark in sought}
+    for line in portion.lines if named else ():
+        if named.isdisjoint(member.marks.findall(line)):
+            continue
+        try:
+            yield from (use for use in member.uses(line, endpoint) if use.mark in sought)
+        except NotUnderstoodError:
+            continue  # counted where its reads are taken in
 
 
 def log_gaps(reads: Reads, connections: Connections, *, since: datetime | None) -> tuple[Gap, ...]:

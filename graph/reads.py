@@ -1,12 +1,12 @@
 """
-Keeps what audit logs told: who read which secret, and how far each log was read.
+Keeps what audit logs told: who read which secret, who used what leaked, how far each log was read.
 
 Rows hold names, moments and the logs' own keyed digests, never a value. Lines that were read twice
 (two replicas, a log that was read anew) make one row. The graph's only SQL about reads.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,8 +27,9 @@ from graph.database import reading, writing
 from graph.merging import NO_VERSION, parts
 from graph.read_event import ReadEvent
 from graph.refs import Ref
-from graph.tables import AUDIT_LOGS, READS, SERVED, SOUGHT
+from graph.tables import AUDIT_LOGS, READS, SERVED, SOUGHT, USES
 from graph.tail import Position
+from graph.use_event import UseEvent
 
 KEPT = timedelta(days=400)
 
@@ -60,7 +61,13 @@ class Reads:
         return LogState(position, row.since, row.looked_at, row.trouble)
 
     def add(
-        self, source: str, events: Sequence[ReadEvent], state: LogState, *, now: datetime
+        self,
+        source: str,
+        events: Sequence[ReadEvent],
+        state: LogState,
+        *,
+        now: datetime,
+        uses: Sequence[UseEvent] = (),
     ) -> None:
         """Write the events of one portion, and the position behind it, as one."""
         with writing(self._engine) as connection:
@@ -71,6 +78,7 @@ class Reads:
                 for field, digest in event.served
             ]
             _insert_once(connection, SERVED, served)
+            _insert_once(connection, USES, [{"source": source, **asdict(use)} for use in uses])
             _put(connection, source, state, now)
 
     def trouble(self, source: str, sentence: str, *, now: datetime) -> None:
@@ -85,6 +93,7 @@ class Reads:
         with writing(self._engine) as connection:
             old = select(READS.c.request).where(READS.c.at < now - KEPT)
             connection.execute(delete(SERVED).where(SERVED.c.request.in_(old)))
+            connection.execute(delete(USES).where(USES.c.at < now - KEPT))
             return connection.execute(delete(READS).where(READS.c.at < now - KEPT)).rowcount
 
     def of(self, places: Collection[Ref], *, since: datetime | None) -> tuple[ReadEvent, ...]:
@@ -106,6 +115,31 @@ class Reads:
             or_(*self._pairs(sought)) if known else text("1 = 0"),
         )
         return self._select(select(SERVED.c.id).where(same).exists(), since)
+
+    def sought(self, source: str) -> frozenset[str]:
+        """Return what this log calls the credentials that were reported."""
+        asked = select(SOUGHT.c.digest).where(SOUGHT.c.source == source)
+        with reading(self._engine) as connection:
+            return frozenset(connection.execute(asked).scalars())
+
+    def marks(self, fingerprints: Iterable[str], source: str) -> frozenset[str]:
+        """Return what a log calls one reported credential, by our digests of it."""
+        asked = select(SOUGHT.c.digest).where(
+            SOUGHT.c.source == source, SOUGHT.c.fingerprint.in_(sorted(set(fingerprints)))
+        )
+        with reading(self._engine) as connection:
+            return frozenset(connection.execute(asked).scalars())
+
+    def uses(self, marks: Iterable[str], source: str, *, since: datetime) -> tuple[UseEvent, ...]:
+        """Return the uses of credentials that a log calls by these marks, in order."""
+        asked = select(USES).where(
+            USES.c.source == source, USES.c.mark.in_(sorted(set(marks))), USES.c.at >= since
+        )
+        with reading(self._engine) as connection:
+            return tuple(
+                UseEvent(row.request, row.at, row.mark, row.who, row.what, row.address, row.agent)
+                for row in connection.execute(asked.order_by(USES.c.at))
+            )
 
     def seek(self, fingerprints: Iterable[str], source: str, digests: Iterable[str]) -> None:
         """Keep what a log calls a reported value, under our own digests of it."""

@@ -185,7 +185,11 @@ class ServedRow(SQLModel, table=True):
 
 
 class SoughtRow(SQLModel, table=True):
-    """What an audit log calls a value that was reported: `fingerprint` is our digest of it."""
+    """
+    What an audit log calls a value that was reported: `fingerprint` is our digest of it.
+
+    `digest` is the log's own of the value, or its name for the credential (an accessor, a number).
+    """
 
     __tablename__ = "graph_sought"
     __table_args__ = (UniqueConstraint("fingerprint", "source", "digest"),)
@@ -194,6 +198,26 @@ class SoughtRow(SQLModel, table=True):
     fingerprint: str
     source: str = Field(sa_type=Text)
     digest: str
+
+
+class UseRow(SQLModel, table=True):
+    """One use of a reported credential that an audit log tells of, by what the log calls it."""
+
+    __tablename__ = "graph_use"
+    __table_args__ = (
+        UniqueConstraint("source", "request", "mark"),
+        Index("ix_graph_use_mark", "mark", "at"),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(_Id, primary_key=True))
+    source: str = Field(sa_type=Text)
+    request: str
+    mark: str
+    at: datetime = Field(sa_type=UtcDateTime)
+    who: str = Field(sa_type=Text)
+    what: str = Field(sa_type=Text)
+    address: str
+    agent: str = Field(sa_type=Text)
 
 
 class AuditLogRow(SQLModel, table=True):
@@ -227,4 +251,5 @@ LEASES = _table(LeaseRow)
 READS = _table(ReadRow)
 SERVED = _table(ServedRow)
 SOUGHT = _table(SoughtRow)
+USES = _table(UseRow)
 AUDIT_LOGS = _table(AuditLogRow)

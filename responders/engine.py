@@ -22,6 +22,7 @@ from sqlalchemy import make_url
 from graph.connections import Connections
 from graph.errors import LocksmithError
 from graph.fingerprints import Fingerprinter
+from graph.uses import UseLogs
 from responders.closing import close_if_proven
 from responders.in_flight import InFlight
 from responders.incident import IncidentState, PlannedStep
@@ -30,7 +31,7 @@ from responders.limits import EngineSettings
 from responders.records import IncidentRecords
 from responders.run_rows import Run
 from responders.runner import StepRunner, Tools, sentence_of
-from responders.silence import require_silence
+from responders.silence_gate import SilenceGate
 from responders.step import AnyStep
 from responders.switchboard import Switchboard
 from responders.way_back import in_order
@@ -66,6 +67,7 @@ class RunEngine:
         default_owner: str = "team:security",
         passing: Callable[[str], None] = _pass_by,
         version: str = WORKFLOWS_VERSION,
+        logs: UseLogs | None = None,
     ) -> None:
         self._version = version
         self.settings = settings
@@ -92,7 +94,7 @@ class RunEngine:
             executor=self._executor,
             leaving=self._leaving,
             passing=passing,
-            may=lambda run, step: require_silence(records.case(run.incident_id), step),
+            may=SilenceGate(records, logs, silent_seconds=settings.silent_seconds).require,
         )
         self._housekeeper = threading.Thread(
             target=self._keep_house, name="locksmith-housekeeping", daemon=True

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from graph.model import PicksUp
 from graph.queries.consumers import Consumer
 from graph.refs import parse, split_key, with_key
-from responders.incident import Case, Person, StepProgress, StepState
+from responders.forecast import ROTATE_FIRST
+from responders.incident import Case, Person, StepProgress, StepState, UseState
 
 FOLLOWS = {
     PicksUp.SYNC: "its file follows the copy",
@@ -32,10 +33,11 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything that the exit gate looks at; `old_value` is None where no step probes it."""
+    """Everything that the exit gate looks at; `uses` is empty where no audit log was asked."""
 
     copies: tuple[Proof, ...]
     consumers: tuple[Proof, ...]
+    uses: tuple[Proof, ...]
     old_value: Proof
     steps: tuple[Proof, ...]
 
@@ -51,7 +53,7 @@ class Gate:
 def gate(case: Case) -> Gate:
     """Say whether the incident may close by itself."""
     found = evidence(case)
-    proofs = (*found.steps, *found.copies, *found.consumers, found.old_value)
+    proofs = (*found.steps, *found.copies, *found.consumers, *found.uses, found.old_value)
     missing = tuple(f"{proof.subject}: {proof.sentence}" for proof in proofs if not proof.proven)
     missing = (*unreviewed(case), *missing)
     return Gate(not missing, missing)
@@ -78,6 +80,7 @@ def evidence(case: Case) -> Evidence:
             _consumer(consumer, workloads, copies, stale=stale)
             for consumer in case.blast_radius.consumers
         ),
+        uses=tuple(_uses(case)),
         old_value=_old_value(case, confirmed),
         steps=tuple(_step(each) for each in case.progress),
     )
@@ -155,6 +158,16 @@ def _consumer(
     if reason:
         return Proof(ref, proven=False, sentence=f"{reason}, which is not proven to be new")
     return Proof(ref, proven=False, sentence="no step has seen it run on the new value")
+
+
+def _uses(case: Case) -> Iterable[Proof]:
+    """Hold what the logs told before it was revoked; whoever used it then may be broken now."""
+    if case.plan is None or case.plan.order != ROTATE_FIRST:
+        return
+    for seen in case.use_seen.values():
+        if seen.state is not UseState.UNKNOWN:
+            silent = seen.state is UseState.SILENT
+            yield Proof("use of the old value", proven=silent, sentence=seen.sentence)
 
 
 def _old_value(case: Case, confirmed: list[StepProgress]) -> Proof:

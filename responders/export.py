@@ -47,7 +47,7 @@ def markdown(case: Case) -> str:
         "",
         *_proofs("Copies", found.copies),
         *_proofs("Consumers", found.consumers),
-        *_proofs("The old value", [found.old_value]),
+        *_proofs("The old value", [*found.uses, found.old_value]),
         *_proofs("Steps", found.steps),
         "## Not seen",
         "",

@@ -177,6 +177,7 @@ class PlannedStep:
     way_back: str = ""  # undone, follows, stays, none; "": of a plan before there was this word
     expected_seconds: float | None = None
     measured: int = 0
+    shown_in: str = ""  # the audit log that shows each use of what this step ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +220,7 @@ class Plan:
     hash: str
     irreversible: tuple[str, ...]  # titles of the steps without a way back
     rollback: str = "ask"  # automatic: a failed step is taken back by itself, as was approved
+    use: str = ""  # whether it can be known that the old value is still used, and what then
     expected: str = ""  # how long all of it will take, in words, or that nobody knows
     expected_seconds: float | None = None
 
@@ -315,6 +317,25 @@ class TimelineEntry:
     sentence: str
 
 
+class UseState(StrEnum):
+    """What the audit log that shows uses of a credential says before a step ends it."""
+
+    SILENT = "silent"
+    USED = "used"
+    UNREADABLE = "unreadable"  # the log is configured, and its silence would prove nothing
+    UNKNOWN = "unknown"  # it was never asked what it calls this value
+
+
+@dataclass(frozen=True, slots=True)
+class UseSeen:
+    """`users` name who used the old value of late, and from where; `source` is the log."""
+
+    source: str
+    state: UseState
+    sentence: str
+    users: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """Everything known of one incident at one moment; the card is a function of this."""
@@ -344,8 +365,10 @@ class Case:
     emergency: Emergency | None = None  # the newest break-glass run
     lead: Lead | None = None  # None: nobody leads it yet
     identity_facts: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
-    # copies that a person answers for although they may hold the old value, each with who reads it
+    # what holds a revocation back and a person answers for all the same, each with who needs it
     silence_waived: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # by the id of the step that ends the old value: whether a log shows it in use
+    use_seen: Mapping[str, UseSeen] = field(default_factory=dict)
 
 
 def taken_back(case: Case) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from sqlmodel import col, select
 
 from graph.errors import NotFoundError, RefusedError
-from responders.incident import IncidentState, Person, StepState
+from responders.incident import IncidentState, Person, StepState, UseSeen
 from responders.leases import take
 from responders.ledger import Ledger, Transaction
 from responders.pages import PageBook
@@ -28,7 +28,7 @@ from responders.run_rows import (
     set_clocks,
     steps_of,
 )
-from responders.silence import WAIVED
+from responders.silence import SEEN, WAIVED, although
 from responders.step import Receipt, Verdict, VerdictKind
 from responders.tables import IncidentRow, PlanRow, StepRunRow
 from responders.undoing import WayBackBook, stop_or_turn
@@ -204,6 +204,14 @@ class Journal:
             transaction.log(incident_id, kind, because, actor=actor)
             return True
 
+    def saw_use(self, incident_id: str, step_id: str, seen: UseSeen) -> None:
+        """Note what an audit log told of the old value's use before this step."""
+        with self.ledger.transaction() as transaction:
+            transaction.incident(incident_id)
+            facts: dict[str, object] = {"step": step_id, "source": seen.source}
+            facts |= {"state": seen.state, "users": list(seen.users)}
+            transaction.log(incident_id, SEEN, seen.sentence, facts=facts)
+
     def waive_silence(
         self,
         incident_id: str,
@@ -213,12 +221,11 @@ class Journal:
         *,
         copies: Mapping[str, Sequence[str]],
     ) -> None:
-        """Note that this person has the old value revoked though these copies may hold it."""
+        """Note that this person has the old value revoked though these may need it."""
         with self.ledger.transaction() as transaction:
             transaction.incident(incident_id)
-            named = ", ".join(sorted(copies))
             who = person.name or person.identity
-            said = f"{who} has it revoked although {named} may hold it: {reason}"
+            said = f"{who} has it revoked although {although(copies)}: {reason}"
             facts = {"step": step_id, "copies": {copy: list(them) for copy, them in copies.items()}}
             transaction.log(incident_id, WAIVED, said, actor=person, facts=facts)
 

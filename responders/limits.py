@@ -26,6 +26,8 @@ class EngineSettings(BaseModel):
 
     `allow` holds globs over refs ("k8s://prod/payments/*", "vault://main/kv/*"); `*` also fits
     slashes. `retry_seconds` are the waits between tries while something is not reachable.
+    `silent_seconds`: for so long an audit log must have told of no use of the old value, where one
+    shows it, before that is revoked.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,6 +38,7 @@ class EngineSettings(BaseModel):
     verify_seconds: float = Field(default=600, gt=0)
     retry_seconds: tuple[float, ...] = (1, 2, 5, 10, 30)
     lease_seconds: float = Field(default=30, gt=0)
+    silent_seconds: float = Field(default=60, ge=0, le=300)
 
     def forbidden(self, targets: Iterable[str]) -> tuple[str, ...]:
         """Return the targets that no glob of the allow-list fits."""

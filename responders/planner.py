@@ -6,8 +6,9 @@ no calls. The hash covers the steps, their order and the facts that they rest on
 approval is worthless as soon as any of these is another one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import groupby
 
 from pydantic import ValidationError
@@ -17,8 +18,9 @@ from graph.queries.blast_radius import BlastRadius
 from graph.queries.consumers import Consumer
 from graph.refs import namespace_of, parse
 from responders.canonical import digest
-from responders.forecast import forecast, needs_restart
+from responders.forecast import ROTATE_FIRST, forecast, needs_restart
 from responders.incident import Forecast, Plan, PlannedStep
+from responders.old_use import foretold
 from responders.placeholders import LeakFacts, Values, fill, fill_text, values_for
 from responders.playbook import Credential, Playbook, PlaybookStep, choose
 from responders.step import AnyStep
@@ -43,6 +45,7 @@ class Planner:
     Drafts plans from the playbooks and steps of this installation.
 
     `file_seconds`: how long the kubelets of a cluster take at most to rewrite a mounted file.
+    `logs`: the audit logs that are read, which a revocation waits for, for `silent_seconds`.
     """
 
     def __init__(
@@ -51,8 +54,12 @@ class Planner:
         steps: Mapping[str, AnyStep],
         *,
         file_seconds: Mapping[str, float] | None = None,
+        logs: Collection[str] = (),
+        silent_seconds: float = 0.0,
         rollback: Rollback = Rollback.AUTOMATIC,
     ) -> None:
+        self._logs = logs
+        self._silent = timedelta(seconds=silent_seconds)
         self._rollback = rollback
         self._playbooks = playbooks
         self._steps = steps
@@ -122,6 +129,20 @@ class Planner:
             hash=_hash(chosen, steps, material),
             irreversible=tuple(step.title for step in steps if self._steps[step.use].final),
             rollback=self._rollback,
+            use=self._use(chosen, steps),
+        )
+
+    def _use(self, order: str, steps: Sequence[PlannedStep]) -> str:
+        """Say whether anybody will know that the old value is still used; "" if none is ended."""
+        ends = [step for step in steps if self._steps[step.use].final and step.phase == "revoke"]
+        if not ends:
+            return ""
+        return foretold(
+            (step.shown_in for step in ends),
+            self._logs,
+            asked=any(self._steps[step.use].asks_use for step in steps),
+            waits=order == ROTATE_FIRST,
+            silent=self._silent,
         )
 
     def _expand(
@@ -235,6 +256,7 @@ def _plan_step(
         targets=member.targets(settings),
         phase=step.phase,
         way_back=_way_back(member, step.phase),
+        shown_in=member.shown_in(settings),
     )
 
 

@@ -216,7 +216,7 @@ def _decisions(case: Case) -> list[str]:
 
 def _proof(case: Case) -> list[str]:
     found = evidence(case)
-    proofs = [*found.copies, *found.consumers, found.old_value, *found.steps]
+    proofs = [*found.copies, *found.consumers, *found.uses, found.old_value, *found.steps]
     listed = [f"- [{'x' if one.proven else ' '}] {one.subject}: {one.sentence}" for one in proofs]
     return ["## Proof", "", *listed, ""]
 

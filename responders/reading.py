@@ -29,10 +29,12 @@ from responders.incident import (
     StepProgress,
     StepState,
     TimelineEntry,
+    UseSeen,
+    UseState,
     Vote,
 )
 from responders.next_action import next_action
-from responders.silence import WAIVED
+from responders.silence import SEEN, WAIVED
 from responders.stats import Lived
 from responders.tables import (
     ApprovalRequestRow,
@@ -101,6 +103,7 @@ def read_case(session: Session, incident_id: str) -> Case:
         lead=read_lead(session, incident_id),
         identity_facts=codec.facts_from_json(row.identity_facts),
         silence_waived=_waived(session, incident_id),
+        use_seen=_use_seen(session, incident_id),
     )
     return replace(case, next_action=next_action(case, row.stopped_because))
 
@@ -327,16 +330,34 @@ def _pages(session: Session, incident_id: str) -> tuple[PageState, ...]:
 
 
 def _waived(session: Session, incident_id: str) -> dict[str, tuple[str, ...]]:
-    """Read the copies that somebody answers for; a new plan ends that."""
-    query = select(AuditEventRow).where(
-        AuditEventRow.incident_id == incident_id, col(AuditEventRow.kind).in_(("planned", WAIVED))
-    )
+    """Read what somebody answers for."""
     found: dict[str, tuple[str, ...]] = {}
+    for row in _of_this_plan(session, incident_id, WAIVED):
+        found |= {copy: tuple(them) for copy, them in row.facts.get("copies", {}).items()}
+    return found
+
+
+def _use_seen(session: Session, incident_id: str) -> dict[str, UseSeen]:
+    """Read what the audit logs told last, by step."""
+    return {
+        row.facts["step"]: UseSeen(
+            row.facts["source"],
+            UseState(row.facts["state"]),
+            row.sentence,
+            tuple(row.facts["users"]),
+        )
+        for row in _of_this_plan(session, incident_id, SEEN)
+    }
+
+
+def _of_this_plan(session: Session, incident_id: str, kind: str) -> list[AuditEventRow]:
+    """Read the entries of one kind; a new plan begins without them."""
+    query = select(AuditEventRow).where(
+        AuditEventRow.incident_id == incident_id, col(AuditEventRow.kind).in_(("planned", kind))
+    )
+    found: list[AuditEventRow] = []
     for row in session.exec(query.order_by(col(AuditEventRow.sequence))):
-        if row.kind == WAIVED:
-            found |= {copy: tuple(them) for copy, them in row.facts.get("copies", {}).items()}
-        else:
-            found = {}
+        found = [*found, row] if row.kind == kind else []
     return found
 
 

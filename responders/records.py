@@ -44,6 +44,7 @@ from responders.reading import Counted, find_id, read_case, read_counted, read_l
 from responders.stats import Lived
 from responders.summons import Summons
 from responders.tables import (
+    IncidentFingerprintRow,
     IncidentRow,
     PlanRow,
     StepRunRow,
@@ -143,6 +144,14 @@ class IncidentRecords:
                 (found, IncidentState(state), reported)
                 for found, state, reported in session.exec(query).all()
             )
+
+    def identities(self, incident_id: str) -> tuple[str, ...]:
+        """Return what the credential of an incident is recognised by: digests of ours, versions."""
+        query = select(IncidentFingerprintRow.identity).where(
+            IncidentFingerprintRow.incident_id == incident_id
+        )
+        with self.ledger.reading() as session:
+            return tuple(session.exec(query).all())
 
     def underlying(self, incident_id: str) -> Underlying:
         with self.ledger.reading() as session:

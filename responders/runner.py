@@ -64,7 +64,7 @@ class StepRunner:
         executor: str,
         leaving: threading.Event,
         passing: Callable[[str], None],
-        may: Callable[[Run, PlannedStep], None],
+        may: Callable[[Run, PlannedStep, StepContext], None],
     ) -> None:
         self._may = may
         self._journal = journal
@@ -143,8 +143,9 @@ class StepRunner:
             self._settings.require(step.targets)
         receipt = ticket.receipt
         if receipt is None:
-            self._may(run, step)
             context = self._context(run, step, ticket, self._settings.apply_seconds)
+            self._may(run, step, context)
+            context = replace(context, deadline=self._deadline(self._settings.apply_seconds))
             self._passing(f"{step.id}:apply")
             receipt = self._apply(member, settings, context)
             self._passing(f"{step.id}:receipt")

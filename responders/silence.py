@@ -1,15 +1,17 @@
 """
-The silence gate: nothing is revoked for good while a copy may still hold the old value. Pure.
+The silence gate: nothing is revoked for good while somebody may still need the old value. Pure.
 
 Asked before each step that revokes, in a plan that rotates first (contain first is a decision of
 its own, and its forecast says what breaks). It goes by what steps have seen: a copy that none of
 them has seen the new value in may be the one that production reads, for instance where the new key
-was written to another environment. It names who reads that copy, and a named person with a reason
-may waive it for the copies that were named (`waivers.py`). Sessions and last uses are looked at by
-steps of their own (`postgres_roles`, `aws_access_key`), consumers by `workload_restart.confirm`.
+was written to another environment. And by what the audit log told that shows uses of such a value
+(`silence_gate.py` looks): who used it since the consumers moved. It names who that is, and a named
+person with a reason may waive it for what was named (`waivers.py`). Sessions and last uses are
+looked at by steps of their own (`postgres_roles`, `aws_access_key`), consumers by
+`workload_restart.confirm`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -17,22 +19,31 @@ from graph.errors import RefusedError
 from graph.refs import split_key
 from responders.evidence import evidence
 from responders.forecast import ROTATE_FIRST
-from responders.incident import Case, PlannedStep, StepState
+from responders.incident import Case, PlannedStep, StepState, UseState
 
 WAIVED = "silence_waived"
+SEEN = "use_seen"
 _SHOWN = 5  # as many as fit a message
+_IN_USE = frozenset({UseState.USED, UseState.UNREADABLE})
 
 
 @dataclass(frozen=True, slots=True)
 class Loud:
-    """A copy that holds a revocation back, why, and the workloads that read it."""
+    """
+    What holds a revocation back: a copy and the workloads that read it, or a log and who it names.
+
+    `told` is the sentence of a log; it names them itself.
+    """
 
     copy: str
     why: str
     readers: tuple[str, ...]
+    told: str = ""
 
     @property
     def sentence(self) -> str:
+        if self.told:
+            return self.told.rstrip(".")
         if not self.readers:
             return f"{self.copy} {self.why}"
         more = f" and {len(self.readers) - _SHOWN} more" if len(self.readers) > _SHOWN else ""
@@ -55,15 +66,15 @@ def require_silence(case: Case, step: PlannedStep) -> None:
         + (f"; and {len(loud) - _SHOWN} more." if len(loud) > _SHOWN else "."),
         means="Nothing was revoked.",
         do_now=(
-            "Bring these copies to the new value and retry, or have an approver answer, with a "
+            "Bring what is named to the new value and retry, or have an approver answer, with a "
             "reason, for revoking all the same."
         ),
     )
 
 
 def still_loud(case: Case, step: PlannedStep) -> tuple[Loud, ...]:
-    """Name the copies that hold a revocation back, without those that somebody answers for."""
-    if step.phase != "revoke" or not _rotates_first(case):
+    """Name what holds a revocation back, without what somebody answers for."""
+    if step.phase != "revoke" or not rotates_first(case):
         return ()
     copies = {str(copy.secret) for copy in case.blast_radius.copies}
     left_out = {
@@ -76,7 +87,18 @@ def still_loud(case: Case, step: PlannedStep) -> tuple[Loud, ...]:
         bare = split_key(proof.subject)[0]
         if not proof.proven and bare in copies and bare not in left_out:
             found.append(Loud(proof.subject, _why(case, bare), _readers(case, bare)))
+    seen = case.use_seen.get(step.id)
+    if seen is not None and seen.state in _IN_USE:
+        found.append(Loud(seen.source, "shows it in use", seen.users, told=seen.sentence))
     return tuple(each for each in found if not _waived(case, each))
+
+
+def although(named: Iterable[str]) -> str:
+    """Say in short what a waiver is about: copies that may hold it, logs that show its use."""
+    logs = sorted(each for each in named if each.startswith("audit_log/"))
+    copies = sorted(set(named) - set(logs))
+    parts = [f"{', '.join(copies)} may hold it"] if copies else []
+    return " and ".join([*parts, *([f"{', '.join(logs)} shows its use"] if logs else [])])
 
 
 def mark_of(loud: Sequence[Loud]) -> str:
@@ -85,13 +107,13 @@ def mark_of(loud: Sequence[Loud]) -> str:
     return sha256("\n".join(listed).encode()).hexdigest()[:16]
 
 
-def _rotates_first(case: Case) -> bool:
+def rotates_first(case: Case) -> bool:
     """In the other order the outage is what was approved: `postgres-password` rotates to revoke."""
     return case.plan is not None and case.plan.order == ROTATE_FIRST
 
 
 def _waived(case: Case, loud: Loud) -> bool:
-    """Whether somebody answers for this copy and everybody who reads it, in this plan."""
+    """Whether somebody answers for this and for everybody who is named with it, in this plan."""
     readers = case.silence_waived.get(loud.copy)
     return readers is not None and set(loud.readers) <= set(readers)
 

@@ -102,6 +102,7 @@ class Step(ABC, Generic[SettingsT]):
     follows: ClassVar[bool] = False  # taken back by doing it again, once what it copies is back
     harmless: ClassVar[bool] = False  # what it leaves may stay when the run goes back
     by_hand: ClassVar[bool] = False  # people do it, so nobody here can take it back
+    asks_use: ClassVar[bool] = False  # it asks the target itself who still uses the old value
     syncs: ClassVar[frozenset[str]] = frozenset()  # kinds of syncs that it makes copy
     Settings: type[SettingsT]
 
@@ -126,6 +127,10 @@ class Step(ABC, Generic[SettingsT]):
     @abstractmethod
     def verify(self, settings: SettingsT, receipt: Receipt, context: StepContext) -> Verdict:
         """Look by another road whether it is so; never trust the receipt alone."""
+
+    def shown_in(self, settings: SettingsT) -> str:
+        """Name the audit log that shows each use of what this step ends, "" where none does."""
+        return ""
 
     def undo(self, settings: SettingsT, receipt: Receipt, context: StepContext) -> Receipt:
         """Put it back. Only a step with `reversible = True` overrides this."""

@@ -1,8 +1,9 @@
 """
-A named person has the old value revoked although copies may still hold it: for these copies only.
+A named person has the old value revoked although somebody may still need it: for what was named.
 
-The waiver names each copy that held the step back when it was given, with who reads it. Another
-copy, another reader of one of them, or a new plan, and the silence gate holds again.
+The waiver names each copy that held the step back when it was given, with who reads it, and each
+log that shows the old value in use, with who uses it. Another copy, reader or user, or a new plan,
+and the silence gate holds again.
 """
 
 from graph.errors import ConflictError, RefusedError
@@ -34,7 +35,7 @@ class SilenceWaivers:
         self, incident_id: str, person: Person, step_id: str, reason: str, *, seen: str = ""
     ) -> tuple[Loud, ...]:
         """
-        Answer for the copies that hold the step back now; the step is retried by who calls this.
+        Answer for what holds the step back now; the step is retried by who calls this.
 
         `seen` is the mark of the list that the person was shown.
 
@@ -48,7 +49,7 @@ class SilenceWaivers:
         loud = still_loud(case, step)
         if not loud:
             raise RefusedError(
-                f"“{step.title}” is not held back by copies that may hold the old value.",
+                f"“{step.title}” is not held back by anybody who may need the old value.",
                 means="There is nothing to waive, and nothing was changed.",
                 do_now="Retry it without a waiver; if it fails, the card says why.",
             )

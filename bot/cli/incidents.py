@@ -144,6 +144,8 @@ def plan_command(
         ((s.id, s.sentence, expected_of(s), back[s.id]) for s in plan.steps),
     )
     say(plan.expected)
+    if plan.use:
+        say(plan.use)
     say(f"Nothing has run. To ask for approval: locksmith run {incident_id} --as YOUR-E-MAIL")
 
 

@@ -5,9 +5,14 @@ Example: a response to `read kv/data/payments/db` by AppRole becomes a read of
 vault://main/kv/payments/db, version 3, with the field names and their keyed digests
 ("hmac-sha256:…", under the salt of the device). Counted are reads of KV and of database engines
 that succeeded; the bot's own are among them. A device with `log_raw` writes values: that is said.
+
+A use is a request made with a token (by the keyed digest of its accessor, or the accessor where
+the device leaves it as it is), or a login with a secret-id (by that of the secret-id). To look one
+up is no use of it. The mark that Locksmith gives to the secret-ids that it makes is told as well.
 Source: https://openbao.org/docs/audit/ and internal/audit/format.go of openbao/openbao.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, ClassVar
@@ -20,6 +25,7 @@ from graph.connections import Connections
 from graph.fields import mapping, number, text
 from graph.read_event import ReadEvent
 from graph.refs import Ref
+from graph.use_event import UseEvent
 
 _KEYED = "hmac-sha256:"
 _DISCLOSING = {"kv", "generic", "database"}
@@ -29,6 +35,9 @@ class VaultAuditLog(AuditLog):
     """Reads `vault.NAME.audit_log`."""
 
     name: ClassVar[str] = "vault"
+    marks: ClassVar[re.Pattern[bytes]] = re.compile(
+        rb'hmac-sha256:[0-9a-f]{64}|(?<="accessor":")[^"]+|(?<="locksmith":")[^"]+'
+    )
 
     def files(self, connections: Connections) -> dict[str, str]:
         return {
@@ -58,6 +67,30 @@ class VaultAuditLog(AuditLog):
             served=served,
         )
 
+    def uses(self, line: bytes, endpoint: str) -> Iterator[UseEvent]:
+        entry = _entry(line)
+        auth, request = mapping(entry, "auth"), mapping(entry, "request")
+        if entry.get("type") != "response":
+            return
+        named = {text(auth, "accessor"), text(auth, "metadata", "locksmith")}
+        if _logged_in(entry):
+            named = {text(request, "data", "secret_id"), text(auth, "metadata", "locksmith")}
+        for mark in sorted(named - {""}):
+            yield UseEvent(
+                request=text(request, "id"),
+                at=_moment(entry),
+                mark=mark,
+                who=_user(auth),
+                what=f"{text(request, 'operation')} {text(request, 'path')}",
+                address=text(request, "remote_address"),
+            )
+
+    def wake(self, endpoint: str, connections: Connections) -> bool:
+        connections.ask_vault(
+            endpoint, "get", "auth/token/lookup-self", doing=f"make a line in the log of {endpoint}"
+        )
+        return True
+
     def warning(self, line: bytes) -> str:
         data = mapping(_entry(line), "response", "data", "data")
         if any(
@@ -65,6 +98,18 @@ class VaultAuditLog(AuditLog):
         ):
             return "The log holds values in clear (`log_raw`, or keys that are exempt): it leaks."
         return ""
+
+
+def _logged_in(entry: dict[str, Any]) -> bool:
+    """Whether the line tells of a login that gave a token: nothing was asked with that one yet."""
+    path = text(entry, "request", "path")
+    return path.startswith("auth/") and bool(mapping(entry, "response", "auth"))
+
+
+def _user(auth: Any) -> str:
+    """Name who used it; the entity tells two of one role apart."""
+    entity = text(auth, "entity_id")
+    return f"{_who(auth)}, entity {entity}" if entity else _who(auth)
 
 
 def _entry(line: bytes) -> dict[str, Any]:

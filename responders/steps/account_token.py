@@ -35,6 +35,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from graph import refs
+from graph.audit_log import log_source
 from graph.collector import Permission
 from graph.errors import BadInputError, ConflictError, NotFoundError, RefusedError, UnavailableError
 from graph.secret_value import SecretValue
@@ -236,6 +237,9 @@ class EndBound(Step[EndBoundSettings]):
 
     def targets(self, settings: EndBoundSettings) -> tuple[str, ...]:
         return (settings.bound_to,)
+
+    def shown_in(self, settings: EndBoundSettings) -> str:
+        return log_source("kubernetes", refs.parse(settings.bound_to).path[0])
 
     def apply(self, settings: EndBoundSettings, context: StepContext) -> Receipt:
         bound = find(context.connections, settings.bound_to, "Pod", "Secret", "ServiceAccount")

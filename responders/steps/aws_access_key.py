@@ -186,6 +186,7 @@ class ConfirmUnused(Step[UnusedSettings]):
     """Waits until IAM reports no use of the leaked key, and says who uses it; changes nothing."""
 
     name: ClassVar[str] = "aws_access_key.confirm_unused"
+    asks_use: ClassVar[bool] = True
     permissions: ClassVar[tuple[Permission, ...]] = (_LIST, _LAST_USED, READ_VERSIONS, READ_VALUES)
     reversible: ClassVar[bool] = False
     changes_world: ClassVar[bool] = False

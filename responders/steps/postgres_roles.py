@@ -203,6 +203,7 @@ class ConfirmIdle(Step[FormerSettings]):
     """Waits until nobody has a session of the leaked role; says who holds it back."""
 
     name: ClassVar[str] = "postgres_roles.confirm_idle"
+    asks_use: ClassVar[bool] = True
     permissions: ClassVar[tuple[Permission, ...]] = (_WATCH, READ_VERSIONS, READ_VALUES)
     reversible: ClassVar[bool] = False
     changes_world: ClassVar[bool] = False

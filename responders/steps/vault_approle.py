@@ -4,7 +4,7 @@ The secret-id of an AppRole: a new one into the store, the leaked one destroyed.
 A role may have many secret-ids, so the new one works beside the old. `rotate` makes one and writes
 it to the KV field (see `responders/kv_versions.py`). It gives it a mark of its own as well: the
 server puts the metadata of a secret-id into each token that is issued for it, which is the only way
-to tell the tokens of one secret-id from those of another.
+to tell the tokens of one secret-id from those of another (`responders/app_roles.py`).
 
 `look` notes the leaked one's accessor and mark while it can still be looked up. `destroy` ends it
 by that accessor. Tokens that were issued for it live on: `vault_approle_tokens.revoke` ends them.
@@ -28,17 +28,16 @@ Source: https://openbao.org/api-docs/auth/approle/ (secret-id with metadata, sec
 """
 
 from dataclasses import replace
-from typing import Any, ClassVar
-from uuid import NAMESPACE_URL, uuid5
+from typing import ClassVar
 
-import orjson
 from pydantic import Field
 
 from graph import refs
+from graph.audit_log import log_source
 from graph.collector import Permission
-from graph.connections import vault_errors
-from graph.errors import AccessDeniedError, BadInputError, NotFoundError
+from graph.errors import BadInputError
 from graph.secret_value import SecretValue
+from responders.app_roles import MARK, AppRole
 from responders.issuing import require_word
 from responders.kv_versions import (
     READ_VALUES,
@@ -60,7 +59,6 @@ from responders.step import (
     judged,
 )
 
-_MARK = "locksmith"  # in the metadata of a secret-id, and so of its tokens
 _ROLE = r"^vault://[^/#]+/auth/.+/role/[^/#]+$"
 
 
@@ -118,7 +116,7 @@ class Rotate(Step[RotateSettings]):
 
     def apply(self, settings: RotateSettings, context: StepContext) -> Receipt:
         secret = KvSecret(settings.secret, context.connections)
-        role = _Role(settings.role, context)
+        role = AppRole(settings.role, context)
         seen = secret.look()
         done = secret.written_under(seen, context.key, settings.field, context.fingerprinter)
         doubt = ""
@@ -147,7 +145,7 @@ class Rotate(Step[RotateSettings]):
         version = int(str(receipt.facts["version"]))
         secret = KvSecret(settings.secret, context.connections)
         current = secret.look().current
-        known = _Role(settings.role, context).find(secret.value(settings.field))
+        known = AppRole(settings.role, context).find(secret.value(settings.field))
         if current < version or not known:
             return Verdict(
                 VerdictKind.REFUTED,
@@ -191,14 +189,14 @@ class Look(Step[LeakedSettings]):
         return (settings.role,)
 
     def apply(self, settings: LeakedSettings, context: StepContext) -> Receipt:
-        found = _Role(settings.role, context).find(_leaked(settings, context))
+        found = AppRole(settings.role, context).find(_leaked(settings, context))
         if not found:
             return Receipt(
                 f"{settings.role} knows no such secret-id (any more).",
                 {"accessor": "", "mark": None},
             )
         metadata = found.get("metadata")
-        mark = metadata.get(_MARK) if isinstance(metadata, dict) else None
+        mark = metadata.get(MARK) if isinstance(metadata, dict) else None
         return Receipt(
             f"Noted the accessor of the leaked secret-id of {settings.role}.",
             {"accessor": str(found.get("secret_id_accessor") or ""), "mark": str(mark or "")},
@@ -208,7 +206,7 @@ class Look(Step[LeakedSettings]):
         return judged(lambda: self._look(settings, context), context)
 
     def _look(self, settings: LeakedSettings, context: StepContext) -> Verdict:
-        lives = bool(_Role(settings.role, context).find(_leaked(settings, context)))
+        lives = bool(AppRole(settings.role, context).find(_leaked(settings, context)))
         return Verdict(
             VerdictKind.CONFIRMED, f"The leaked secret-id {'lives' if lives else 'is gone'}."
         )
@@ -238,8 +236,11 @@ class Destroy(Step[LeakedSettings]):
     def targets(self, settings: LeakedSettings) -> tuple[str, ...]:
         return (settings.role,)
 
+    def shown_in(self, settings: LeakedSettings) -> str:
+        return log_source("vault", refs.parse(settings.role).path[0])
+
     def apply(self, settings: LeakedSettings, context: StepContext) -> Receipt:
-        role = _Role(settings.role, context)
+        role = AppRole(settings.role, context)
         accessor = _noted(settings, context)
         if not accessor or not role.lives(accessor):
             return Receipt(f"The leaked secret-id of {settings.role} was gone already.")
@@ -252,7 +253,7 @@ class Destroy(Step[LeakedSettings]):
         return judged(lambda: self._look(settings, context), context)
 
     def _look(self, settings: LeakedSettings, context: StepContext) -> Verdict:
-        role = _Role(settings.role, context)
+        role = AppRole(settings.role, context)
         accessor = _noted(settings, context)
         leaked = _leaked(settings, context)
         listed = role.accessors()
@@ -277,104 +278,6 @@ class Destroy(Step[LeakedSettings]):
             said += ", and a login with it was refused"
             facts["old_value_refused"] = True
         return Verdict(VerdictKind.CONFIRMED, f"{said}.", facts)
-
-
-class _Role:
-    """The AppRole that a step is about, for one call."""
-
-    def __init__(self, ref: str, context: StepContext) -> None:
-        self._store, _, *path = refs.parse(ref).path
-        self._connections = context.connections
-        self._mount, self._name = "/".join(path[:-2]), path[-1]
-        self._path = f"auth/{self._mount}/role/{self._name}"
-        self._said = f"AppRole {self._name} of {self._store}"
-
-    def ask(
-        self, method: str, path: str, doing: str, body: dict[str, Any] | None = None
-    ) -> dict[str, Any]:
-        return self._connections.ask_vault(self._store, method, path, doing=doing, body=body)
-
-    def make(self, context: StepContext) -> tuple[SecretValue, str]:
-        """
-        Make a secret-id whose tokens can be told from others'; return it and its accessor.
-
-        Raises:
-            NotFoundError: the answer holds none.
-        """
-        body = {"metadata": orjson.dumps({_MARK: _mark_of(context)}).decode()}
-        made = self.ask(
-            "post", f"{self._path}/secret-id", f"make a secret-id of {self._said}", body
-        )
-        value, accessor = made.get("secret_id"), made.get("secret_id_accessor")
-        if not isinstance(value, str) or not isinstance(accessor, str):
-            raise NotFoundError(f"The store made no secret-id for {self._said}.")
-        return SecretValue(value), accessor
-
-    def find(self, secret_id: SecretValue) -> dict[str, Any]:
-        """Look a secret-id up by its value; {} where the role knows none such."""
-        body = {"secret_id": secret_id.reveal()}
-        doing = f"look up a secret-id of {self._said}"
-        return self.ask("post", f"{self._path}/secret-id/lookup", doing, body)
-
-    def lives(self, accessor: str) -> bool:
-        return bool(self._looked_up(accessor))
-
-    def _looked_up(self, accessor: str) -> dict[str, Any]:
-        body = {"secret_id_accessor": accessor}
-        doing = f"look up a secret-id of {self._said} by its accessor"
-        try:
-            return self.ask("post", f"{self._path}/secret-id-accessor/lookup", doing, body)
-        except NotFoundError:
-            return {}
-
-    def destroy(self, accessor: str) -> None:
-        """Destroy one; the server fails on one that is gone, so it is looked up before."""
-        if self.lives(accessor):
-            body = {"secret_id_accessor": accessor}
-            doing = f"destroy a secret-id of {self._said}"
-            self.ask("post", f"{self._path}/secret-id-accessor/destroy", doing, body)
-
-    def destroy_made(self, context: StepContext) -> bool:
-        """Destroy what an earlier try of this step made; False where the bot may not list them."""
-        accessors = self.accessors()
-        for accessor in accessors or ():
-            metadata = self._looked_up(accessor).get("metadata")
-            if isinstance(metadata, dict) and metadata.get(_MARK) == _mark_of(context):
-                self.destroy(accessor)
-        return accessors is not None
-
-    def accessors(self) -> tuple[str, ...] | None:
-        """List all of the role's; None where the bot may not."""
-        try:
-            found = self.ask("list", f"{self._path}/secret-id", f"list those of {self._said}")
-        except NotFoundError:  # how an empty list answers
-            return ()
-        except AccessDeniedError:
-            return None
-        return tuple(str(key) for key in found.get("keys") or ())
-
-    def logs_in(self, secret_id: SecretValue) -> bool | None:
-        """Try a login; a token that it gives is revoked. None: it may not be tried."""
-        try:
-            found = self.ask("get", f"{self._path}/role-id", f"read the role-id of {self._said}")
-        except AccessDeniedError:
-            return None
-        body = {"role_id": found.get("role_id"), "secret_id": secret_id.reveal()}
-        client = self._connections.vault(self._store)
-        try:
-            with vault_errors(f"log in to {self._said}"):
-                answer = client.adapter.request("post", f"/v1/auth/{self._mount}/login", json=body)
-        except BadInputError:
-            return False
-        given = answer.get("auth") if isinstance(answer, dict) else None
-        if isinstance(given, dict) and given.get("accessor"):
-            body = {"accessor": given["accessor"]}
-            self.ask("post", "auth/token/revoke-accessor", "revoke the token of the trial", body)
-        return True
-
-
-def _mark_of(context: StepContext) -> str:
-    return str(uuid5(NAMESPACE_URL, context.key))
 
 
 def _leaked(settings: LeakedSettings, context: StepContext) -> SecretValue:

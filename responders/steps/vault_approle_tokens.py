@@ -25,6 +25,7 @@ from graph import refs
 from graph.collector import Permission
 from graph.connections import vault_errors
 from graph.errors import BadInputError, NotFoundError, RefusedError
+from responders.app_roles import MARK
 from responders.step import (
     Receipt,
     Step,
@@ -36,7 +37,6 @@ from responders.step import (
 )
 
 _LOOKUP = "/v1/auth/token/lookup-accessor"
-_MARK = "locksmith"  # as `vault_approle` puts it into the metadata of a secret-id
 
 
 class RevokeSettings(StepSettings):
@@ -156,7 +156,7 @@ class _Role:
         meta = token.get("meta")
         if token.get("path") != self._login or not isinstance(meta, dict):
             return False
-        return meta.get("role_name") == self._name and str(meta.get(_MARK) or "") == self._mark
+        return meta.get("role_name") == self._name and str(meta.get(MARK) or "") == self._mark
 
     def _ask(
         self, method: str, path: str, doing: str, body: dict[str, Any] | None = None

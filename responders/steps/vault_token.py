@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator
 
 from graph import refs
+from graph.audit_log import log_source
 from graph.collector import Permission
 from graph.connections import vault_errors
 from graph.errors import AccessDeniedError, RefusedError
@@ -83,6 +84,9 @@ class Revoke(Step[RevokeSettings]):
 
     def targets(self, settings: RevokeSettings) -> tuple[str, ...]:
         return (refs.vault(settings.store, "auth", f"token/{settings.accessor}"),)
+
+    def shown_in(self, settings: RevokeSettings) -> str:
+        return log_source("vault", settings.store)
 
     def apply(self, settings: RevokeSettings, context: StepContext) -> Receipt:
         facts: dict[str, Fact] = {"store": settings.store, "accessor": settings.accessor}

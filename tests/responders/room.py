@@ -19,8 +19,10 @@ from graph.model import (
     NodeKind,
     Observation,
 )
+from graph.reads import Reads
 from graph.refs import Ref
 from graph.repository import GraphRepository
+from graph.uses import UseLogs
 from responders import tables  # noqa: F401 - registers the tables
 from responders.approvals import ApprovalPolicy, Member
 from responders.audit import AuditChain
@@ -229,6 +231,10 @@ class Room:
     url: str = ""
     version: str = WORKFLOWS_VERSION
     rollback: Rollback = Rollback.AUTOMATIC
+    real_steps: Mapping[str, AnyStep] = field(default_factory=dict)
+    connections: Connections | None = None
+    fingerprinter: Fingerprinter | None = None
+    log_connections: Connections | None = None
 
     def __post_init__(self) -> None:
         self.database = Database(self.url or f"sqlite:///{self.folder}/locksmith.db")
@@ -247,20 +253,31 @@ class Room:
             step.name: step
             for step in (kind(self.effects, self.script) for kind in (Write, Follow, Ask))
         }
+        steps |= self.real_steps
+        logs = None
+        if self.log_connections is not None:
+            logs = UseLogs(Reads(engine), self.log_connections)
         books = [parse_playbook(text, "test.yaml") for text in self.playbooks]
         named = {book.name: book for book in books}
-        self.planner = Planner(named, steps, rollback=self.rollback)
+        self.planner = Planner(
+            named,
+            steps,
+            rollback=self.rollback,
+            logs=logs.sources if logs else (),
+            silent_seconds=self.settings.silent_seconds,
+        )
         self.engine = RunEngine(
             self.records,
             steps=steps,
-            connections=cast(Connections, None),
-            fingerprinter=cast(Fingerprinter, None),
+            connections=cast(Connections, self.connections),
+            fingerprinter=cast(Fingerprinter, self.fingerprinter),
             switchboard=Switchboard(self.records.journal.pages, self.pagers, settings=self.paging),
             settings=self.settings,
             database_url=self.database.url,
             now=self.now,
             passing=self.passing,
             version=self.version,
+            logs=logs,
         )
         self.desk = IncidentDesk(
             self.records,

@@ -105,6 +105,7 @@ def approve_form(case: Case, request: ApprovalRequest) -> Block:
             for forecast in plan.forecasts
         ]
         blocks.append(context(f"⏱️ {said(plan.expected, 200)}") if plan.expected else None)
+        blocks.append(context(said(plan.use, 300)) if plan.use else None)
     irreversible = plan.irreversible if plan else ()
     if irreversible:
         listed = joined([f"• {said(title, 150)}" for title in irreversible], 1500)

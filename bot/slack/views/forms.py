@@ -81,12 +81,12 @@ def skip_form(step_title: str, value: str) -> Block:
 
 
 def although_form(copies: Sequence[str], value: str) -> Block:
-    """Ask why it is revoked while these copies may hold it; `value` names step and list."""
+    """Ask why it is revoked while these may need it; `value` names step and list."""
     listed = joined([f"• {said(copy, 300)}" for copy in copies], 2000)
     return _reason_form(
         "Revoke all the same",
-        f"Nobody has seen the new value in:\n{listed}\nWho reads them may break. It counts for"
-        " these only: another copy or reader holds it back again.",
+        f"The old value may still be needed:\n{listed}\nWho is named may break. It counts for"
+        " these only: another copy, reader or user holds it back again.",
         callback_id="step_although_reason",
         submit="Revoke, my name",
         metadata=value,
