@@ -8,9 +8,13 @@ out, so that the step's own default counts, or its schema says what is missing.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from graph.kubernetes.references import CARRIERS
 from graph.model import Match
 from graph.queries.blast_radius import BlastRadius
+from graph.queries.consumers import Consumer
 from graph.refs import parse, with_key
+from responders.evidence import FOLLOWS
+from responders.forecast import kind_of
 from responders.playbook import PLACEHOLDER, Setting, StoreKind
 
 _ENGINES: Mapping[str, StoreKind] = {
@@ -73,7 +77,12 @@ def values_for(
         "leaked_version": _leaked_version(facts, secret, key),
         "current_version": facts.current_versions.get(secret),
         "workloads": list(workloads),
-        "watched_workloads": [str(consumer.workload) for consumer in radius.consumers],
+        "watched_workloads": [
+            str(consumer.workload)
+            for consumer in radius.consumers
+            if not _is_judged_by_copies(consumer)
+        ],
+        "consumers": [str(consumer.workload) for consumer in radius.consumers],
         "copies": [
             str(with_key(copy.secret, copy.key)) for copy in radius.copies if copy.via is not None
         ],
@@ -81,6 +90,11 @@ def values_for(
     }
     known = {name: value for name, value in found.items() if value is not None}
     return {**facts.metadata, **known}
+
+
+def _is_judged_by_copies(consumer: Consumer) -> bool:
+    """Whether it has no pods to look at and follows its copy: an Ingress, a Certificate."""
+    return kind_of(consumer) not in CARRIERS and consumer.picks_up in FOLLOWS
 
 
 def first_home(radius: BlastRadius) -> tuple[str, str]:
@@ -91,6 +105,16 @@ def first_home(radius: BlastRadius) -> tuple[str, str]:
     """
     homes = sorted(radius.secrets, key=lambda place: place[0].startswith("k8s://"))
     return next(((str(secret), key) for secret, key in homes), ("", ""))
+
+
+def homes(facts: LeakFacts, radius: BlastRadius) -> tuple[tuple[str, str], ...]:
+    """
+    Name the (secret, key) that a step is done for one by one.
+
+    What the secret names as its target holds the value too, but has a step of its own.
+    """
+    target = facts.metadata.get("playbook_target")
+    return tuple((str(secret), key) for secret, key in radius.secrets if secret != target)
 
 
 def fill(settings: Mapping[str, Setting], values: Values) -> dict[str, object]:

@@ -21,7 +21,7 @@ from responders.canonical import digest
 from responders.forecast import ROTATE_FIRST, forecast, needs_restart
 from responders.incident import Forecast, Plan, PlannedStep
 from responders.old_use import foretold
-from responders.placeholders import LeakFacts, Values, fill, fill_text, values_for
+from responders.placeholders import LeakFacts, Values, fill, fill_text, homes, values_for
 from responders.playbook import Credential, Playbook, PlaybookStep, choose
 from responders.step import AnyStep
 from responders.way_back import Rollback, WayBack
@@ -204,8 +204,8 @@ def _each(step: PlaybookStep, material: _Material) -> Iterable[Values]:
     if step.for_each == "once":
         yield everything
     elif step.for_each == "secret":
-        for secret, key in radius.secrets:
-            yield values_for(facts, radius, workloads=restarted, at=(str(secret), key))
+        for home in homes(facts, radius):
+            yield values_for(facts, radius, workloads=restarted, at=home)
     elif step.for_each == "sync":
         for copy in radius.copies:
             if copy.via is not None:
@@ -225,10 +225,11 @@ def _each(step: PlaybookStep, material: _Material) -> Iterable[Values]:
 
 def _aimless(step: PlaybookStep, values: Values) -> bool:
     """Whether a step about workloads has none to be about."""
-    lists = {"{workloads}": "workloads", "{watched_workloads}": "watched_workloads"}
+    lists = ("workloads", "watched_workloads", "consumers")
     return any(
-        isinstance(value, str) and value in lists and not values.get(lists[value])
+        value == f"{{{name}}}" and not values.get(name)
         for value in step.settings.values()
+        for name in lists
     )
 
 

@@ -58,7 +58,8 @@ INCIDENT_PLACEHOLDERS = frozenset(
         "leaked_version",  # integer; absent where the store has no versions
         "current_version",  # integer
         "workloads",  # list of refs: in `for_each: wave` those of the wave, else all to restart
-        "watched_workloads",  # list of refs: all consumers, restarted or not
+        "consumers",  # list of refs: everything that uses the value
+        "watched_workloads",  # list of refs: those without what has no pods and follows its copy
         "copies",  # list of refs with #key: every copy made by a sync
         "where",  # where the leak was seen
     }

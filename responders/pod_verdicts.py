@@ -10,13 +10,18 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from graph import refs
-from responders.rollouts import WorkloadState, look, when
+from responders.rollouts import WorkloadState, has_pods, look, when
 from responders.step import Fact, Receipt, StepContext, Verdict, VerdictKind
 
 PACE = 0.5  # seconds between two looks
 _WORST = (VerdictKind.REFUTED, VerdictKind.UNKNOWN, VerdictKind.CONFIRMED)
 
 Finding = tuple[VerdictKind, str]
+
+_WITHOUT_PODS: Finding = (
+    VerdictKind.UNKNOWN,
+    "has no pods that could be looked at: see that it uses the new value, and confirm that",
+)
 
 
 def copied_at(receipts: Mapping[str, Receipt], copies: Iterable[str]) -> datetime | None:
@@ -67,7 +72,8 @@ def judge_all(
     """Judge each workload; the worst finding is the verdict, the proven ones are its evidence."""
     findings: dict[str, Finding] = {}
     for ref in workloads:
-        findings[ref] = judge(look(context.connections, ref, copies))
+        known = has_pods(ref)
+        findings[ref] = judge(look(context.connections, ref, copies)) if known else _WITHOUT_PODS
     kinds = {kind for kind, _ in findings.values()}
     worst = next((kind for kind in _WORST if kind in kinds), VerdictKind.CONFIRMED)
     said = [f"{short(ref)} {sentence}" for ref, (_, sentence) in findings.items()]

@@ -186,9 +186,15 @@ def look(connections: Connections, ref: str, copies: tuple[str, ...] = ()) -> Wo
     )
 
 
+def has_pods(ref: str) -> bool:
+    """Whether `look` can tell something of it."""
+    parts = refs.parse(ref)
+    return parts.scheme == "k8s" and len(parts.path) == 4 and parts.path[2] in _GROUPS  # noqa: PLR2004 - cluster, namespace, kind, name
+
+
 def group_of(kind: str) -> str:
-    """Give the API group of a kind of workload."""
-    return _GROUPS[kind]
+    """Give the API group of a kind of workload; "" of any other kind too."""
+    return _GROUPS.get(kind, "")
 
 
 def when(text: str | None) -> datetime | None:
@@ -196,9 +202,8 @@ def when(text: str | None) -> datetime | None:
 
 
 def _parts(ref: str) -> tuple[str, str, str, str]:
-    parts = refs.parse(ref)
-    if parts.scheme == "k8s" and len(parts.path) == 4 and parts.path[2] in _GROUPS:  # noqa: PLR2004 - cluster, namespace, kind, name
-        cluster, namespace, kind, name = parts.path
+    if has_pods(ref):
+        cluster, namespace, kind, name = refs.parse(ref).path
         return cluster, namespace, kind, name
     raise BadInputError(
         f"{ref} is not a workload that can be looked at.",

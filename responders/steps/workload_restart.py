@@ -45,7 +45,7 @@ from responders.pod_verdicts import (
     short,
     wait_until_rolled,
 )
-from responders.rollouts import MARK, ROLLING_KINDS, WorkloadState, look
+from responders.rollouts import MARK, ROLLING_KINDS, WorkloadState, has_pods, look
 from responders.step import Receipt, Step, StepContext, StepSettings, Verdict, judged
 
 _KUBECTL_MARK = "kubectl.kubernetes.io/restartedAt"
@@ -153,7 +153,7 @@ class Confirm(Step[ConfirmSettings]):
         since = copied_at(context.receipts, settings.copies)
         followers = [
             ref
-            for ref in settings.workloads
+            for ref in filter(has_pods, settings.workloads)
             if look(context.connections, ref, settings.copies).follows
         ]
         longest = max((_sync_seconds(context, ref) for ref in followers), default=0.0)

@@ -1,10 +1,13 @@
 """
 The whole crash sweep: `python -m tests.crashes [PLACE]...` kills at every point, prints the table.
 
-It takes its time: some eight hundred runs. The suite runs a sample of it (`test_sample.py`).
+It takes its time: some two thousand runs. With `--keep FOLDER` it goes on where it was stopped. The
+places that need a real cluster are played where KUBECONFIG names one. The suite runs a sample of it
+(`test_sample.py`).
 """
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -15,18 +18,18 @@ from tests.crashes.places import PLACES
 from tests.crashes.sweep import Outcome, sweep
 
 
-def main(names: list[str], every: int, step: str) -> int:
+def main(names: list[str], every: int, step: str, folder: Path) -> int:
     """Sweep, print the table, and say by the exit code whether all of it is well."""
     began = time.monotonic()
     chosen = [place for place in PLACES if not names or place.__name__ in names]
-    with tempfile.TemporaryDirectory(prefix="locksmith-crashes-") as folder:
-        outcomes = list(
-            sweep(
-                chosen,
-                Path(folder),
-                lambda points: [at for at in points if at.startswith(step)][::every],
-            )
+    outcomes = list(
+        sweep(
+            chosen,
+            folder,
+            lambda points: [at for at in points if at.startswith(step)][::every],
+            kubeconfig=os.environ.get("KUBECONFIG", ""),
         )
+    )
     table = defaultdict(list)
     for outcome in outcomes:
         if outcome.point:
@@ -60,5 +63,9 @@ if __name__ == "__main__":
     parser.add_argument("places", nargs="*")
     parser.add_argument("--every", type=int, default=1, help="only every Nth point")
     parser.add_argument("--step", default="", help="only points that begin so: “rotate:”")
+    parser.add_argument("--keep", help="folder of what is known; a later sweep goes on from there")
     given = parser.parse_args()
-    sys.exit(main(given.places, given.every, given.step))
+    with tempfile.TemporaryDirectory(prefix="locksmith-crashes-") as passing:
+        kept = Path(given.keep or passing)
+        kept.mkdir(parents=True, exist_ok=True)
+        sys.exit(main(given.places, given.every, given.step, kept))

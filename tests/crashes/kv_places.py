@@ -106,12 +106,13 @@ class HttpTokenAsked(HttpToken):
 
     takes_keys, lists = False, False
 
-    def answer(self, sentence: str) -> None:
+    def answer(self, sentence: str) -> str:
         assert "may have been made at paygate" in sentence, sentence
         found = self._call("GET", "/v1/tokens").json()["tokens"]
         for each in found:
             if each["name"] and each["id"] not in self.before and each["state"] == "active":
                 self._call("DELETE", f"/v1/tokens/{each['id']}")
+        return ""
 
 
 class HttpTokenInCluster(HttpToken):
@@ -120,7 +121,8 @@ class HttpTokenInCluster(HttpToken):
     def prepare(self) -> None:
         super().prepare()
         self.objects = ClusterObjects(Path(self.town.kubeconfig))
-        for item in _workload(self.key, self.town, self.key):
+        self.workload = _workload(self.key, self.town, self.key)
+        for item in self.workload:
             self.objects.apply(item)
         wait_for(lambda: self._ready() == 2, "the Deployment has no pods")
         self.began = {pod["metadata"]["uid"] for pod in self._pods()}
@@ -140,6 +142,8 @@ class HttpTokenInCluster(HttpToken):
             yield f"doubled: restarted {len(sets) - 1} times"
         if self.began & {pod["metadata"]["uid"] for pod in self._pods()}:
             yield "lost: a pod still runs on the leaked value"
+        for item in reversed(self.workload):  # what is left would slow down what follows
+            self.objects.delete(item)
         self.objects.close()
 
     def _ready(self) -> int:

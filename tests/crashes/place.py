@@ -29,6 +29,7 @@ class Place:
     playbook: ClassVar[str]
     order: ClassVar[str]
     needs_postgres: ClassVar[bool] = False
+    needs_cluster: ClassVar[bool] = False  # a real one: the embedded one does not have all
     detector: ClassVar[str] = ""  # what a scanner would call the value; "": nobody knows its type
     town: Town
     issuer: tuple[str, str]
@@ -36,6 +37,13 @@ class Place:
     value: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     named: str = ""  # the ref that is reported where there is no value to report
     vault: Vault = field(init=False)
+
+    @classmethod
+    def is_possible(cls, town: Town) -> bool:
+        """Whether what the place needs runs here."""
+        return (bool(town.postgres) or not cls.needs_postgres) and (
+            town.has_real_cluster or not cls.needs_cluster
+        )
 
     def set_up(self) -> None:
         root = hvac.Client(url=self.town.openbao, token=self.town.root_token)
@@ -57,8 +65,9 @@ class Place:
     def by_hand(self, step_id: str) -> None:
         """Do what a manual step asks a person for."""
 
-    def answer(self, sentence: str) -> None:
-        """Do what a step that stopped asks for, before it is retried."""
+    def answer(self, sentence: str) -> str:
+        """Do what a step that stopped asks for; what is returned confirms it, "" has it retried."""
+        return ""
 
     def wrongs(self) -> Iterator[str]:
         """Name what is lost and what was done twice."""

@@ -1,5 +1,14 @@
 """Every place of the sweep; a new one is a class in a file of its kind, and a line here."""
 
+from tests.crashes.amazon_places import AwsAccessKey, AwsSecretsManager
+from tests.crashes.cluster_places import (
+    AccountToken,
+    KubernetesGenerated,
+    KubernetesImmutable,
+    KubernetesSecret,
+    PullSecret,
+    Tls,
+)
 from tests.crashes.database_places import (
     DynamicRole,
     EngineRoot,
@@ -16,13 +25,22 @@ from tests.crashes.kv_places import (
     HttpTokenKeyed,
     Unknown,
 )
-from tests.crashes.outside_places import (
-    AwsAccessKey,
-    AwsSecretsManager,
-    GithubToken,
-    KubernetesGenerated,
-)
 from tests.crashes.place import Place
+from tests.crashes.provider_places import (
+    AwsKeyByHand,
+    BuildkiteToken,
+    DescribedApi,
+    GithubAppToken,
+    GithubToken,
+    GitlabToken,
+    HuggingfaceToken,
+    NpmToken,
+    OpenaiKey,
+    PypiToken,
+    SendgridKey,
+    SlackToken,
+    StripeKey,
+)
 from tests.crashes.store_places import (
     AppRole,
     Entity,
@@ -51,6 +69,23 @@ PLACES: tuple[type[Place], ...] = (
     EngineRoot,
     AwsAccessKey,
     AwsSecretsManager,
+    AwsKeyByHand,
+    DescribedApi,
     GithubToken,
+    GithubAppToken,
+    GitlabToken,
+    SlackToken,
+    BuildkiteToken,
+    NpmToken,
+    StripeKey,
+    OpenaiKey,
+    SendgridKey,
+    HuggingfaceToken,
+    PypiToken,
     KubernetesGenerated,
+    KubernetesSecret,
+    KubernetesImmutable,
+    PullSecret,
+    AccountToken,
+    Tls,
 )

@@ -80,7 +80,7 @@ class _Company:
             if not cases:
                 self._report()
             elif cases[0].state is IncidentState.RUNNING:
-                time.sleep(0.03)  # between two looks at the rows
+                time.sleep(0.1)  # between two looks at the rows
             else:
                 self._act(cases[0])
         return self._tell(self._desk.cases()[0])
@@ -141,8 +141,10 @@ class _Company:
         self._played.asked.append(f"{step_id}: {step.sentence}")
         if len(self._played.asked) > 5:
             raise AssertionError(f"it does not get on: {self._played.asked[-1]}")
-        self._place.answer(step.sentence)
-        self._as_person(lambda: self._desk.retry(case.id, ANA, step_id))
+        if evidence := self._place.answer(step.sentence):
+            self._as_person(lambda: self._desk.confirm(case.id, ANA, step_id, evidence))
+        else:
+            self._as_person(lambda: self._desk.retry(case.id, ANA, step_id))
 
     def _as_person(self, act: Callable[[], object]) -> None:
         if self._points is None:

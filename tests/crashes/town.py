@@ -18,13 +18,16 @@ from moto.server import ThreadedMotoServer
 from bot.sandbox.cluster import EmbeddedCluster
 from bot.sandbox.issuer import Paygate
 from bot.sandbox.loopback import Answer, Request
+from bot.sandbox.objects import ClusterObjects
 from bot.sandbox.openbao import OpenBaoServer
 from bot.sandbox.rollouts import Rollouts
 from bot.sandbox.sync_operator import SyncOperator
+from bot.sandbox.world import ensure_custom_resources
 from tests.responders.steps.databases import ask_for_passwords
 from tests.responders.steps.parts import proxy
 from tests.responders.steps.test_aws_access_key import refusing_dead_keys
 from tests.servers.aws import Aws
+from tests.servers.operators import CERTIFICATES, CertManager, reconciling, serve_kind
 from tests.servers.postgres import running_postgres, why_no_postgres
 from tests.servers.providers import Providers
 
@@ -39,6 +42,7 @@ class Town:
     postgres: str
     issuers: tuple[tuple[str, str], ...]  # address and admin token, one for each worker
     kubeconfig: str
+    has_real_cluster: bool
     aws: str  # behind what refuses keys that are off
     providers: str
 
@@ -66,6 +70,8 @@ class OpenProviders(Providers):
     def _town(self, request: Request, call: str) -> Answer:
         if call.startswith("POST /make/"):
             return Answer(200, {"token": self.make(call.rpartition("/")[2])})
+        if call == "POST /kill":
+            self.kill(request.bearer)
         return Answer(200, {"live": self.live(request.bearer)})
 
 
@@ -83,7 +89,25 @@ def _amazon() -> Iterator[str]:
 
 
 @contextmanager
-def running_town(folder: Path, *, workers: int) -> Iterator[Town]:
+def _cluster(folder: Path, kubeconfig: str) -> Iterator[Path]:
+    """Run the demo's cluster, or add to a real one what no test cluster runs."""
+    if not kubeconfig:
+        with EmbeddedCluster(folder) as cluster, Rollouts(cluster):
+            yield cluster.kubeconfig
+        return
+    objects = ClusterObjects(Path(kubeconfig))
+    ensure_custom_resources(objects)
+    made = serve_kind(objects, CERTIFICATES, "Certificate")
+    with reconciling(CertManager(objects).look):
+        yield Path(kubeconfig)
+    if made is not None:
+        objects.delete(made)
+    objects.close()
+
+
+@contextmanager
+def running_town(folder: Path, *, workers: int, kubeconfig: str = "") -> Iterator[Town]:
+    """Run it; `kubeconfig` names a real cluster, else there is the embedded one."""
     told, tell = os.pipe()
     stay, leave = os.pipe()
     child = os.fork()
@@ -92,7 +116,7 @@ def running_town(folder: Path, *, workers: int) -> Iterator[Town]:
         os.close(leave)
         code = 1
         try:
-            _serve(folder, workers, tell, stay)
+            _serve(folder, workers, kubeconfig, tell, stay)
             code = 0
         finally:
             os._exit(code)
@@ -110,7 +134,7 @@ def running_town(folder: Path, *, workers: int) -> Iterator[Town]:
         os.waitpid(child, 0)
 
 
-def _serve(folder: Path, workers: int, tell: int, stay: int) -> None:
+def _serve(folder: Path, workers: int, real: str, tell: int, stay: int) -> None:
     """Start all, say where they are, stay until the other end of `stay` is closed."""
     with ExitStack() as stack:
         openbao = stack.enter_context(OpenBaoServer(folder))
@@ -121,16 +145,16 @@ def _serve(folder: Path, workers: int, tell: int, stay: int) -> None:
         issuers = [stack.enter_context(KeyedPaygate()) for _ in range(workers)]
         aws = stack.enter_context(_amazon())
         providers = stack.enter_context(OpenProviders())
-        cluster = stack.enter_context(EmbeddedCluster(folder))
-        stack.enter_context(Rollouts(cluster))
-        stack.enter_context(SyncOperator(cluster.kubeconfig))
+        kubeconfig = stack.enter_context(_cluster(folder, real))
+        stack.enter_context(SyncOperator(kubeconfig))
         town = Town(
             openbao=openbao.address,
             root_token=openbao.root_token,
             audit_log=str(openbao.audit_log),
             postgres=socket,
             issuers=tuple((each.address, each.admin_token) for each in issuers),
-            kubeconfig=str(cluster.kubeconfig),
+            kubeconfig=str(kubeconfig),
+            has_real_cluster=bool(real),
             aws=aws,
             providers=providers.address,
         )

@@ -12,7 +12,14 @@ from graph.refs import Ref
 from graph.snapshot import Snapshot
 from responders.forecast import forecast
 from responders.incident import Plan
-from responders.placeholders import LeakFacts, fill, fill_text, store_kind_of, values_for
+from responders.placeholders import (
+    LeakFacts,
+    fill,
+    fill_text,
+    homes,
+    store_kind_of,
+    values_for,
+)
 from responders.planner import waves_of
 from tests.responders.room import COPY, FALLBACK, PLAYBOOK, SECRET, Room, observation, playbook
 
@@ -178,6 +185,30 @@ def test_placeholders_keep_their_type_and_unknown_ones_are_left_out() -> None:
     assert fill_text("{field} in {store} by {accessor}: {workloads}", values) == (
         "token in main by unknown: a, b"
     )
+
+
+def test_what_has_no_pods_and_follows_its_copy_is_not_looked_at() -> None:
+    ingress = Ref("k8s://prod/shop/Ingress/front")
+    pods, follows, unsure = (
+        replace(consumer(picks_up, name="x"), workload=Ref(ref))
+        for picks_up, ref in (
+            (PicksUp.POLL, "k8s://prod/shop/Deployment/api"),
+            (PicksUp.POLL, ingress),
+            (PicksUp.UNKNOWN, "k8s://prod/shop/Widget/own"),
+        )
+    )
+    radius = replace(radius_of(), consumers=(pods, follows, unsure))
+    values = values_for(FACTS, radius, workloads=[])
+    assert values["watched_workloads"] == [pods.workload, unsure.workload]
+    assert values["consumers"] == [pods.workload, ingress, unsure.workload]
+
+
+def test_what_a_secret_names_as_its_target_is_no_home_of_its_own() -> None:
+    registry = Ref("k8s://prod/shop/Secret/registry")
+    radius = replace(radius_of(), secrets=((SECRET, "token"), (registry, ".dockerconfigjson")))
+    assert homes(FACTS, radius) == ((SECRET, "token"), (registry, ".dockerconfigjson"))
+    told = replace(FACTS, metadata={"playbook_target": str(registry)})
+    assert homes(told, radius) == ((SECRET, "token"),)
 
 
 def test_a_store_is_known_by_the_ref() -> None:

@@ -30,6 +30,7 @@ FACTS: dict[str, object] = {
     "leaked_version": 3,
     "current_version": 3,
     "workloads": ["k8s://prod/payments/Deployment/api"],
+    "consumers": ["k8s://prod/payments/Deployment/api"],
     "watched_workloads": ["k8s://prod/payments/Deployment/api"],
     "copies": ["k8s://prod/payments/Secret/gateway#token"],
     "where": "#general",

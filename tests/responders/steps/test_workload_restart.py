@@ -202,6 +202,14 @@ def test_confirm_does_not_guess_when_the_copy_changed(fresh_world: World) -> Non
     connections.close()
 
 
+def test_what_has_no_pods_to_look_at_waits_for_a_persons_word(connections: Connections) -> None:
+    asked = ConfirmSettings(workloads=("k8s://demo/payments/Widget/own",), copies=COPIES)
+    given = context(connections, receipts=refreshed(datetime.now(UTC)))
+    verdict = Confirm().verify(asked, Confirm().apply(asked, given), given)
+    assert verdict.kind is VerdictKind.UNKNOWN
+    assert "payments/Widget/own has no pods that could be looked at" in verdict.sentence
+
+
 def test_gone_and_foreign_workloads_have_a_clear_answer(connections: Connections) -> None:
     given = context(connections)
     asked = restart("k8s://demo/payments/Deployment/gone")
