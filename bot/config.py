@@ -195,9 +195,14 @@ class HookSettings(Section):
 
 
 class WebSettings(Section):
-    """`listen` is "ADDRESS:PORT"; empty: no server. TLS is the business of what stands before."""
+    """
+    `listen` is "ADDRESS:PORT"; empty: no server. TLS is the business of what stands before.
+
+    `metrics_listen`: where Prometheus reads, apart from what the world may reach; empty: nowhere.
+    """
 
     listen: str = ""
+    metrics_listen: str = ""
     hooks: dict[str, HookSettings] = {}
 
 

@@ -23,6 +23,7 @@ from bot.oidc import Oidc
 from bot.outbox import Outbox
 from bot.slack.app import SlackApp
 from bot.slack.audience import Audience
+from bot.slack.belonging import Belonging, app_of
 from bot.slack.eraser import Eraser
 from bot.slack.files import Files
 from bot.slack.headcount import Headcount
@@ -102,6 +103,8 @@ class Serving:
         self.graph: GraphParts = graph_parts(config)
         stack.callback(self.graph.close)
         client = web_client(self._bot_token, base_url=config.slack.base_url)
+        belonging, own = Belonging(self.graph.database.engine), app_of(client)
+        belonging.require(own)
         people = People(client)
         resolve = resolver(config, people.approvers_of)
         self.response: ResponseParts = response_parts(self.graph, resolve=resolve)
@@ -170,7 +173,15 @@ class Serving:
             eraser=_eraser(config),
         )
         worker = Worker(inbox, room)
-        app = SlackApp(client, self._app_token, inbox, scan_messages=config.slack.scan_messages)
+        app = SlackApp(
+            client,
+            self._app_token,
+            inbox,
+            scan_messages=config.slack.scan_messages,
+            may_join=lambda open_now: belonging.require_alone(
+                open_now, self.response.engine.processes()
+            ),
+        )
         self.app = app
         self.response.records.on_change(publisher.look)
         warm_up()
@@ -192,23 +203,25 @@ class Serving:
         for part in (courier, publisher, homes, worker, app):
             part.start()
             stack.callback(part.stop)
+        belonging.keep(own)
         metrics = Metrics(self.response.records, self.graph.repository, outbox, now=self.graph.now)
-        self.web = self._open_door(inbox, metrics, stack)
+        settings = config.web
+        self.gauges = self._open_door(inbox, stack, metrics) if settings.metrics_listen else None
+        self.web = self._open_door(inbox, stack) if settings.listen else None
+        if settings.hooks and not settings.listen:
+            log.warning("web.hooks_unused", because="web.listen is empty")
 
-    def _open_door(self, inbox: Inbox, metrics: Metrics, stack: ExitStack) -> WebServer | None:
-        """Listen for webhooks last, when everything behind the inbox runs; None: it is off."""
-        settings = self._config.web
-        if not settings.listen:
-            if settings.hooks:
-                log.warning("web.hooks_unused", because="web.listen is empty")
-            return None
+    def _open_door(
+        self, inbox: Inbox, stack: ExitStack, metrics: Metrics | None = None
+    ) -> WebServer:
+        """Listen last, when everything behind the inbox runs: for Prometheus, or for the world."""
         web = WebServer(
-            settings,
+            self._config.web,
             inbox,
             clock=self.graph.now,
             ready=lambda: readiness(inbox, self.app),
-            metrics=metrics.text,
-            pages=self._pages(),
+            metrics=metrics.text if metrics else None,
+            pages=None if metrics else self._pages(),
         )
         stack.callback(web.stop)
         web.start()

@@ -2,10 +2,11 @@
 The HTTP door: health for an orchestrator, webhooks of those who find leaked secrets, sign-ins.
 
 Off unless `web.listen` is set. `/livez`: the process answers. `/readyz`: the database takes
-writes and Slack is connected. `/metrics`: for Prometheus. `POST /hooks/NAME`: a delivery is
-verified over its raw bytes and committed to the encrypted inbox before the 202; one that is known
-already answers 200 and does nothing. Refusals say why in JSON and repeat nothing of the delivery.
-`/step-up/…`: the pages of `bot/step_up.py`, if sign-ins are configured.
+writes and Slack is connected. `POST /hooks/NAME`: a delivery is verified over its raw bytes and
+committed to the encrypted inbox before the 202; one that is known already answers 200 and does
+nothing. Refusals say why in JSON and repeat nothing of the delivery. `/step-up/…`: the pages of
+`bot/step_up.py`, if sign-ins are configured. `/metrics` asks nobody who they are, so it has a
+door of its own (`web.metrics_listen`), with `/livez` and `/readyz` and nothing else.
 
 The server is the standard library's, one thread per request, bounded in number, size and time:
 a few deliveries a minute are worth no framework. TLS is the business of the ingress before it.
@@ -126,10 +127,11 @@ class WebServer:
     """
     The running door; `address` is "ADDRESS:PORT" once it was made (port 0 lets the system choose).
 
-    `ready` gives the parts that must be well, each with its problem ("" if there is none).
+    `ready` gives the parts that must be well, each with its problem ("" if there is none). With
+    `metrics` it is the other door, without hooks and pages.
 
     Raises (when made):
-        BadInputError: `web.listen` is no address, or not one that can be listened on.
+        BadInputError: its address is none, or not one that can be listened on.
     """
 
     def __init__(
@@ -139,11 +141,14 @@ class WebServer:
         *,
         clock: Callable[[], datetime],
         ready: Callable[[], Mapping[str, str]],
-        metrics: Callable[[], bytes] = lambda: b"",
+        metrics: Callable[[], bytes] | None = None,
         pages: StepUpPages | None = None,
     ) -> None:
-        intaker = Intaker(settings.hooks, inbox, clock=clock)
-        self._server = _listening(settings.listen)
+        intaker = Intaker(settings.hooks if metrics is None else {}, inbox, clock=clock)
+        if metrics is None:
+            self._server = _listening(settings.listen, "web.listen")
+        else:
+            self._server = _listening(settings.metrics_listen, "web.metrics_listen")
         self._server.intaker = intaker
         self._server.ready = ready
         self._server.metrics = metrics
@@ -178,7 +183,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
     intaker: Intaker
     ready: Callable[[], Mapping[str, str]]
-    metrics: Callable[[], bytes]
+    metrics: Callable[[], bytes] | None
     pages: StepUpPages | None
 
     def __init__(self, address: tuple[str, int]) -> None:
@@ -230,8 +235,8 @@ class _Handler(BaseHTTPRequestHandler):
             status = HTTPStatus.SERVICE_UNAVAILABLE if bad else HTTPStatus.OK
             parts = {part: problem or "ok" for part, problem in problems.items()}
             self._send(Answer(status, {"status": "not ready" if bad else "ready", **parts}))
-        elif path == "/metrics":
-            self._measure()
+        elif path == "/metrics" and self.server.metrics:
+            self._measure(self.server.metrics)
         elif path.startswith("/hooks/"):
             self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "A hook takes POST only.", allow="POST")
         else:
@@ -246,7 +251,7 @@ class _Handler(BaseHTTPRequestHandler):
             if self._body() is not None:
                 self._show(self.server.pages.post(path))
             return
-        if path in {"/livez", "/readyz", "/metrics"}:
+        if path in {"/livez", "/readyz"}:
             self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "This takes GET only.", allow="GET")
             return
         if not path.startswith("/hooks/") or name not in self.server.intaker:
@@ -277,9 +282,9 @@ class _Handler(BaseHTTPRequestHandler):
         }
         self._write(page.status, page.text.encode(), "text/html; charset=utf-8", headers)
 
-    def _measure(self) -> None:
+    def _measure(self, metrics: Callable[[], bytes]) -> None:
         try:
-            text = self.server.metrics()
+            text = metrics()
         except UnavailableError as error:
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, error.happened)
             return
@@ -363,11 +368,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Log no request lines: an address may hold what somebody pasted into it."""
 
 
-def _listening(listen: str) -> _Server:
+def _listening(listen: str, setting: str) -> _Server:
     host, split, port = listen.rpartition(":")
     if not split or not (port.isascii() and port.isdigit()) or int(port[:6]) > 65535:  # noqa: PLR2004 - the last port
         raise BadInputError(
-            f"web.listen is “{listen}”, which is no ADDRESS:PORT.",
+            f"{setting} is “{listen}”, which is no ADDRESS:PORT.",
             do_now="Write 127.0.0.1:8080, 0.0.0.0:8080, or [::]:8080.",
         )
     bare = host.removeprefix("[").removesuffix("]")
@@ -376,7 +381,7 @@ def _listening(listen: str) -> _Server:
         return kind((bare or "0.0.0.0", int(port)))  # noqa: S104 - ":8080" says every address
     except OSError as error:
         raise BadInputError(
-            f"web.listen is {listen}, and nothing can listen there: {error.strerror or 'unknown'}.",
+            f"{setting} is {listen}, and nothing can listen there: {error.strerror or 'unknown'}.",
             means="Nothing was started.",
             do_now="Free the port, or choose another address.",
         ) from None

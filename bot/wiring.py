@@ -20,7 +20,7 @@ from bot.config import Config, PagerEntry, database_url
 from bot.intake.checking import Checking
 from bot.intake.intake import Intake
 from bot.keys import installation_keys
-from bot.slack import message_rows  # noqa: F401
+from bot.slack import belonging, message_rows  # noqa: F401
 from bot.step_up import Links
 from bot.work import homes, spills  # noqa: F401
 from graph.audit_hash import seek_uses, seek_value

@@ -130,6 +130,10 @@ class RunEngine:
         DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=0)
         self._leases.end()
 
+    def processes(self) -> int:
+        """Count the living processes on this database, with this one once it is launched."""
+        return self._leases.living()
+
     def start(self, plan_id: str) -> None:
         """
         Start or continue the run of an approved plan; harmless to repeat.

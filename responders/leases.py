@@ -71,6 +71,12 @@ class Leases:
             if row is not None:
                 transaction.session.delete(row)
 
+    def living(self) -> int:
+        """Count the processes that are alive, this one among them."""
+        now = self._ledger.now()
+        with self._ledger.reading() as session:
+            return sum(_lives(row, now) for row in session.exec(select(ExecutorLeaseRow)).all())
+
     def dead(self) -> tuple[str, ...]:
         """Name the processes that ended, of whose runs nobody has taken care yet."""
         query = select(ExecutorLeaseRow).where(col(ExecutorLeaseRow.executor) != self._executor)

@@ -17,13 +17,14 @@ from bot.checks.reaching import (
 )
 from bot.checks.slack import check_slack
 from bot.checks.vault import check_vault
+from bot.slack.belonging import Belonging
 from bot.wiring import GraphParts
 
 
 def check_everything(parts: GraphParts) -> Iterator[Checked]:
     """Look at the database, Slack, everything that is connected, and who can approve."""
     yield Checked("database", "open", Outcome.OK, parts.database.shown)
-    yield from check_slack(parts.config.slack)
+    yield from check_slack(parts.config.slack, Belonging(parts.database.engine).kept())
     for name in parts.connections.vault_names:
         yield from check_vault(name, parts.connections)
     for name in parts.connections.aws_names:

@@ -122,7 +122,9 @@ def check_catalogs(config: Config) -> Iterator[Checked]:
 
 
 def check_web(config: Config) -> Iterator[Checked]:
-    """Look whether the door can be opened, or is open already, and whether each hook is known."""
+    """Look whether the doors can be opened, or are open, and whether each hook is known."""
+    if config.web.metrics_listen:
+        yield _door("metrics_listen", config.web.metrics_listen)
     if not config.web.listen:
         if config.web.hooks:
             yield Checked(
@@ -133,7 +135,7 @@ def check_web(config: Config) -> Iterator[Checked]:
                 "Set web.listen, for example 0.0.0.0:8080.",
             )
         return
-    yield _door(config.web.listen)
+    yield _door("listen", config.web.listen)
     kinds = discover(Hook, "bot.intake.hooks")
     for name, hook in config.web.hooks.items():
         known = hook.kind in kinds
@@ -160,7 +162,7 @@ def check_step_up(parts: GraphParts) -> Iterator[Checked]:
         yield Checked("step_up", "discovery", Outcome.OK, f"redirects to {provider.redirect_uri}")
 
 
-def _door(listen: str) -> Checked:
+def _door(setting: str, listen: str) -> Checked:
     host, _, port = listen.rpartition(":")
     bare = host.strip("[]")
     family = socket.AF_INET6 if ":" in bare else socket.AF_INET
@@ -172,9 +174,9 @@ def _door(listen: str) -> Checked:
         why = getattr(error, "strerror", "") or "it is no ADDRESS:PORT"
         return Checked(
             "web",
-            "listen",
+            setting,
             Outcome.OPTIONAL,
             f"{listen}: {why}. If the bot runs here, that is its own door",
             "If it does not, free the port or choose another address.",
         )
-    return Checked("web", "listen", Outcome.OK, listen)
+    return Checked("web", setting, Outcome.OK, listen)

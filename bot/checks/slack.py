@@ -11,13 +11,18 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.checks.finding import Checked, Outcome
 from bot.config import SlackSettings
+from bot.slack.belonging import ServedApp, app_from
 from bot.slack_features import CORE, FEATURES, FeatureName
 
 _CONNECTION = "slack"
 
 
-def check_slack(settings: SlackSettings) -> Iterator[Checked]:
-    """Look at the configured app; every trouble is a finding, none is raised."""
+def check_slack(settings: SlackSettings, kept: ServedApp | None = None) -> Iterator[Checked]:
+    """
+    Look at the configured app; every trouble is a finding, none is raised.
+
+    `kept` is the app that this database serves, if it has served one.
+    """
     if settings.bot_token is None or settings.app_token is None:
         yield Checked(
             _CONNECTION,
@@ -33,6 +38,7 @@ def check_slack(settings: SlackSettings) -> Iterator[Checked]:
     try:
         who = client.auth_test()
         yield Checked(_CONNECTION, "bot token", Outcome.OK, f"@{who['user']} in {who['team']}")
+        yield _belongs(app_from(who), kept)
         yield from _scopes(
             str(who.headers.get("x-oauth-scopes") or _header(who.headers)), settings.wanted_features
         )
@@ -52,6 +58,18 @@ def check_slack(settings: SlackSettings) -> Iterator[Checked]:
             _CONNECTION, "app token (Socket Mode)", Outcome.MISSING, _reason(error),
             "Make an app-level token with connections:write and switch on Socket Mode.",
         )  # fmt: skip
+
+
+def _belongs(app: ServedApp, kept: ServedApp | None) -> Checked:
+    what = "app of this database"
+    if kept is None:
+        return Checked(_CONNECTION, what, Outcome.OK, f"none yet; the first start keeps {app}")
+    if kept.is_same(app):
+        return Checked(_CONNECTION, what, Outcome.OK, str(kept))
+    return Checked(
+        _CONNECTION, what, Outcome.MISSING, f"it serves {kept}, the token is of {app}",
+        "Give each installation its own database and app; if it is meant: locksmith slack adopt.",
+    )  # fmt: skip
 
 
 def _header(headers: object) -> str:

@@ -1,4 +1,4 @@
-"""Running it: `serve`, `demo`, `check`, `migrate`, `slack manifest`, `audit`."""
+"""Running it: `serve`, `demo`, `check`, `migrate`, `slack`, `audit`."""
 
 import signal
 import threading
@@ -16,6 +16,8 @@ from bot.cli.incidents import response
 from bot.cli.output import print_json, print_table, say
 from bot.logs import configure_logging
 from bot.serving import Serving
+from bot.slack.belonging import Belonging, app_of
+from bot.slack_api import web_client
 from bot.slack_features import manifest
 from bot.wiring import graph_parts, response_parts
 from graph.errors import BadInputError
@@ -112,6 +114,24 @@ def manifest_command(
     """Print the app manifest to paste at api.slack.com/apps, for the features of the config."""
     full = (files("bot.slack") / "manifest.yaml").read_text()
     say(manifest(full, configuration(context).slack.wanted_features, name=name).rstrip())
+
+
+@slack_commands.command("adopt")
+def adopt_command(context: typer.Context) -> None:
+    """Have this database serve the app of slack.bot_token from now on, whatever it served."""
+    config = configuration(context)
+    if config.slack.bot_token is None:
+        raise BadInputError(
+            "slack.bot_token is not set.", do_now="Set the token of the app that is meant."
+        )
+    token = config.slack.bot_token.get_secret_value()
+    own = app_of(web_client(token, base_url=config.slack.base_url))
+    parts = graph_parts(config)
+    kept = Belonging(parts.database.engine)
+    before = kept.kept()
+    kept.adopt(own)
+    parts.close()
+    say(f"{parts.database.shown} serves {own}." + (f" It served {before}." if before else ""))
 
 
 @audit_commands.command("verify")

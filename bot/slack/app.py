@@ -24,6 +24,7 @@ from bot.logs import quiet_libraries
 from bot.slack.listeners import approve, ask, break_glass, home, report_leak, run, triage
 from bot.slack.payloads import new_entry
 from bot.slack_api import is_loopback, slack_errors
+from graph.errors import LocksmithError
 
 log = structlog.get_logger()
 
@@ -31,6 +32,7 @@ log = structlog.get_logger()
 # leave people a minute with a bot that does not hear them.
 PING_SECONDS = 3
 SECONDS_TO_SETTLE = 3.0  # what Slack itself waits for an acknowledgement
+SECONDS_TO_GREET = 10.0
 # What the SDK calls SocketModeRequestListener; that class declares `__call__` without its self.
 Listener = Callable[[BaseSocketModeClient, SocketModeRequest], None]
 
@@ -39,14 +41,21 @@ class SlackApp:
     """
     Receives from one workspace. `client` is made by `bot.slack_api.web_client`.
 
-    `scan_messages` False: messages in channels are not even taken in.
+    `scan_messages` False: messages in channels are not even taken in. `may_join` is told how many
+    connections Slack has open for this app and may refuse; nothing is taken in before it agreed.
 
     Raises:
         LocksmithError: Slack does not know the bot token, or is not there.
     """
 
     def __init__(
-        self, client: WebClient, app_token: str, inbox: Inbox, *, scan_messages: bool = True
+        self,
+        client: WebClient,
+        app_token: str,
+        inbox: Inbox,
+        *,
+        scan_messages: bool = True,
+        may_join: Callable[[int], None] = lambda connections: None,
     ) -> None:
         self._client = client
         with slack_errors("signing in"):
@@ -75,6 +84,10 @@ class SlackApp:
         )
         self._inbox = inbox
         self._leaving = threading.Event()
+        self._may_join = may_join
+        self._greeted, self._joined = threading.Event(), threading.Event()
+        self._connections = 1
+        self._handler.client.message_listeners.append(self._greet)
         listeners_of_the_sdk = self._handler.client.socket_mode_request_listeners
         listeners_of_the_sdk[:] = [
             self._received(cast("Listener", listener)) for listener in listeners_of_the_sdk
@@ -92,10 +105,17 @@ class SlackApp:
         Open the connection; returns at once, deliveries come on threads of the SDK.
 
         Raises:
-            LocksmithError: Slack refused the app token, or is not there.
+            LocksmithError: Slack refused the app token, or is not there; or `may_join` refused.
         """
         with slack_errors("opening the Socket Mode connection"):
             self._handler.client.connect()
+        self._greeted.wait(SECONDS_TO_GREET)
+        try:
+            self._may_join(self._connections)
+        except LocksmithError:
+            self.stop()
+            raise
+        self._joined.set()
 
     def stop(self) -> None:
         """Acknowledge what is in hand, then close the connection and the SDK's threads."""
@@ -112,11 +132,19 @@ class SlackApp:
         """Say so while a request is in hand; while leaving none is taken, so Slack repeats it."""
 
         def take(client: BaseSocketModeClient, request: SocketModeRequest) -> None:
+            self._joined.wait(SECONDS_TO_SETTLE)
             with self._inbox.receiving():
-                if not self._leaving.is_set():
+                if self._joined.is_set() and not self._leaving.is_set():
                     listener(client, request)
 
         return take
+
+    def _greet(
+        self, client: BaseSocketModeClient, message: dict[str, Any], raw: str | None = None
+    ) -> None:
+        if message.get("type") == "hello" and not self._greeted.is_set():
+            self._connections = int(message.get("num_connections") or 1)
+            self._greeted.set()
 
 
 def only_ours(*, scan_messages: bool) -> Callable[..., BoltResponse]:

@@ -49,6 +49,7 @@ HOOKS = {
 }
 SETTINGS = {
     "listen": "127.0.0.1:0",
+    "metrics_listen": "127.0.0.1:0",
     "hooks": {
         name: {"kind": kind, "secret": sender.secret} for name, (kind, sender) in HOOKS.items()
     }
@@ -111,6 +112,19 @@ def test_it_says_that_it_lives_and_that_it_is_ready(door: Door) -> None:
         {"status": "ready", "database": "ok", "slack": "ok"},
     )
     assert door.client.head("/livez").content == b""
+
+
+def test_prometheus_has_a_door_of_its_own(door: Door) -> None:
+    gauges = door.scene.serving.gauges
+    assert gauges is not None
+    with httpx.Client(base_url=f"http://{gauges.address}", trust_env=False, timeout=30) as inside:
+        assert "locksmith_build_info" in inside.get("/metrics").text
+        assert inside.get("/readyz").status_code == 200
+        sent = generic({"value": "x-y-z-1"}, datetime.now(UTC))
+        assert (
+            inside.post("/hooks/generic", content=sent.body, headers=sent.headers).status_code
+            == 404
+        )
 
 
 def test_a_value_by_the_generic_hook_opens_the_incident_of_the_stored_secret(door: Door) -> None:
@@ -298,7 +312,7 @@ class TestRefusals:
             ("POST", "/hooks/", 404),
             ("GET", "/hooks/generic", 405),
             ("POST", "/readyz", 405),
-            ("POST", "/metrics", 405),
+            ("GET", "/metrics", 404),
             ("DELETE", "/hooks/generic", 501),
         ]
         for method, path, status in cases:
