@@ -1,6 +1,7 @@
 """Several processes on one database: one runs a step, one takes over, an upgrade goes on."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -114,6 +115,37 @@ def test_two_live_replicas_share_the_work_without_doing_any_twice(
         until(desk_only, incident_id, IncidentState.VERIFIED, seconds=60)
     assert desk_only.effect_lines() == EFFECTS
     assert all(len(names) == 1 for names in executors(desk_only.records.ledger).values())
+
+
+def test_a_replica_that_slept_too_long_leaves_its_step_to_who_took_it(
+    desk_only: Room, until: Until, tmp_path: Path, postgres_url: str
+) -> None:
+    given = (str(tmp_path), postgres_url)
+    asleep = ("locksmith-workflows-1", "restart:2:receipt", "SIGSTOP")
+    with replica(*given, *asleep) as first:
+        incident_id = approved(desk_only)
+        stat = Path(f"/proc/{first.pid}/stat")
+        until(
+            desk_only,
+            incident_id,
+            IncidentState.RUNNING,
+            where=lambda: stat.read_text().rpartition(")")[2].split()[0] == "T",
+            seconds=60,
+        )
+        try:
+            with replica(*given, *asleep[:1]):
+                until(desk_only, incident_id, IncidentState.VERIFIED, seconds=60)
+        finally:
+            first.send_signal(signal.SIGCONT)
+    # It woke up with a receipt in its hands, and ended in peace: nothing of it was written.
+    assert first.returncode == 0
+    assert desk_only.effect_lines() == EFFECTS
+    ledger = desk_only.records.ledger
+    kinds = [one.kind for one in ledger.entries() if one.facts.get("step") == "restart:2"]
+    assert kinds == ["intent", "intent", "receipt", "verdict"]
+    assert len(set(executors(ledger)["restart:2"])) == 2
+    assert desk_only.desk.case(incident_id).state is IncidentState.VERIFIED
+    assert desk_only.records.verify_audit().finding == "intact"
 
 
 def test_an_upgrade_goes_on_with_a_run_and_with_an_approval_that_is_open(
