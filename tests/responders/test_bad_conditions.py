@@ -1,9 +1,9 @@
 """
 What goes wrong around a run on the real OpenBao: it stops, says why, and a person goes on from it.
 
-Token expired, permission missing, quota reached, secret deleted under us, clock hours off. Others
-have files of their own: a sealed store (tests/scenarios), a full disk, lost answers and partial
-waves (tests/responders/steps), a target that is not reachable (test_engine).
+Token expired, permission missing, quota reached, store not reachable, answers lost on the way,
+secret deleted under us, clock hours off. Others have files of their own: a sealed store
+(tests/scenarios), a full disk (test_disk_full), partial waves (test_rollback).
 """
 
 import secrets
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 
 import hvac
 import pytest
@@ -23,6 +24,7 @@ from bot.wiring import ResponseParts, graph_parts, response_parts, utc_now
 from graph.collect import collect
 from graph.identify import Identified
 from responders.incident import Case, IncidentState, Person
+from tests.responders.steps.parts import Passed, proxy
 
 RITA, ANA = Person("rita@example.com", "Rita"), Person("ana@example.com", "Ana")
 VALUE = "a-value-that-we-made-ourselves-7f3"
@@ -40,7 +42,7 @@ class House:
     """A KV mount, a token that may do what a rotation needs, and Locksmith's parts on them."""
 
     def __init__(self, openbao: OpenBaoServer, folder: Path) -> None:
-        self.openbao = openbao
+        self.address = openbao.address
         self.folder = folder
         self.root = hvac.Client(url=openbao.address, token=openbao.root_token)
         self.mount = f"kv-{secrets.token_hex(4)}"
@@ -69,7 +71,7 @@ class House:
             "fingerprint": {"key": "6b" * 32},
             "vault": {
                 "main": {
-                    "address": self.openbao.address,
+                    "address": self.address,
                     "token": self.token,
                     "mounts": [self.mount],
                 }
@@ -185,6 +187,46 @@ def test_a_quota_that_is_reached_stops_the_run_and_later_it_goes_on(house: House
         house.root.adapter.delete(f"/v1/{quota}")
     parts.desk.retry(incident_id, ANA)
     proven(house, parts, incident_id)
+
+
+def test_a_store_that_is_not_reachable_stops_the_run_and_later_it_goes_on(house: House) -> None:
+    down = Event()
+
+    def meddle(passed: Passed) -> tuple[int, bytes] | None:
+        return (0, b"") if down.is_set() else None
+
+    with proxy(house.address, meddle) as house.address:
+        parts, incident_id = house.run_until("destroy")
+        down.set()
+        case = house.go_on(parts, incident_id)
+        assert case.state is IncidentState.STOPPED
+        assert "no connection to the address" in case.next_action
+        assert not versions(house)["1"]["destroyed"]
+        down.clear()
+        parts.desk.retry(incident_id, ANA)
+        proven(house, parts, incident_id)
+        house.stop()
+
+
+def test_what_was_done_although_the_answer_was_lost_is_done_once_and_nobody_is_asked(
+    house: House,
+) -> None:
+    lost: list[str] = []
+
+    def meddle(passed: Passed) -> tuple[int, bytes] | None:
+        if passed.method not in {"PATCH", "PUT", "POST"} or passed.method in lost:
+            return None
+        status, _ = passed.forward()
+        assert status < 300, passed.path
+        lost.append(passed.method)
+        return 0, b""
+
+    with proxy(house.address, meddle) as house.address:
+        parts, incident_id = house.run_until("destroy")
+        house.go_on(parts, incident_id)
+        proven(house, parts, incident_id)
+        house.stop()
+    assert len(lost) > 1, lost
 
 
 def test_a_secret_that_is_deleted_under_us_is_said_and_a_person_ends_it(house: House) -> None:
