@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bot.cli.output import shown
 from bot.config import Config, load
 from bot.logs import configure_logging
 from graph.errors import AmbiguousError, LocksmithError
@@ -59,4 +60,4 @@ def main() -> None:
 
 
 def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
+    return shown(text).replace("[", r"\[")

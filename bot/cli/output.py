@@ -1,4 +1,9 @@
-"""How commands print: tables for people, stable JSON for programs, never both."""
+"""
+How commands print: tables for people, stable JSON for programs, never both.
+
+Names in a cluster, a store or a message are outside text: what a terminal would obey (colours,
+titles, the clipboard) or draw as nothing (bidi and zero-width characters) is written out.
+"""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -16,6 +21,17 @@ _WIDE = 1000  # columns in a file or a pipe: a folded ref would be found by no g
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
 
 
+def shown(text: str) -> str:
+    r"""Write out each character that is not a sign to be seen, such as \x1b and \u202e."""
+    return text if text.isprintable() else "".join(map(_written, text))
+
+
+def _written(character: str) -> str:
+    if character.isprintable() or character in "\n\t":
+        return character
+    return character.encode("unicode_escape").decode()
+
+
 def print_json(value: object) -> None:
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=_jsonable).decode())
     sys.stdout.write("\n")
@@ -29,16 +45,16 @@ def _jsonable(value: object) -> object:
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows of outside text: nothing in them is read as markup."""
-    table = Table(title=Text(title), title_justify="left", header_style="bold", box=None)
+    table = Table(title=Text(shown(title)), title_justify="left", header_style="bold", box=None)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(shown(cell)) for cell in row))
     console.print(table)
 
 
 def say(sentence: str) -> None:
-    console.print(Text(sentence))
+    console.print(Text(shown(sentence)))
 
 
 def print_gaps(gaps: Iterable[tuple[str, str, str]]) -> None:
