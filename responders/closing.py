@@ -4,6 +4,7 @@ Closes an incident by its exit gate: by itself when all is proven, else not.
 With a waiver a named person closes it instead (`desk.py`), and the reason is kept.
 """
 
+from graph.words import counted
 from responders.evidence import gate
 from responders.incident import IncidentState
 from responders.records import IncidentRecords
@@ -18,7 +19,7 @@ def close_if_proven(records: IncidentRecords, incident_id: str) -> bool:
     return records.close(
         incident_id,
         f"Closed with proof: {len(radius.copies) + len(radius.secrets)} copies replaced, "
-        f"{len(radius.consumers)} consumers on the new value, the old value refused.",
+        f"{counted(len(radius.consumers), 'consumer')} on the new value, the old value refused.",
         only_from=frozenset({IncidentState.VERIFIED}),
         facts={"plan_hash": case.plan.hash if case.plan else ""},
     )

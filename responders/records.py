@@ -18,6 +18,7 @@ from sqlmodel import col, select
 from graph.errors import RefusedError
 from graph.model import Match
 from graph.queries.blast_radius import BlastRadius, to_json
+from graph.words import counted
 from responders import codec
 from responders.audit import AuditChain, AuditVerdict, Checkpoint
 from responders.ballot import Ballot, void_requests
@@ -199,7 +200,7 @@ class IncidentRecords:
             row.stopped_because = ""
             sentence = (
                 f"Plan {plan.hash[:8]}: playbook {plan.playbook}, {plan.order}, "
-                f"{len(plan.steps)} steps.{' ' + note if note else ''}"
+                f"{counted(len(plan.steps), 'step')}.{' ' + note if note else ''}"
             )
             facts = {"plan_hash": plan.hash, "steps": [step.id for step in plan.steps]}
             transaction.log(incident_id, "planned", sentence, actor=actor, facts=facts)

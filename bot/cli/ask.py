@@ -26,6 +26,7 @@ from graph.queries.consumers import consumers
 from graph.queries.owners import OwnerClaim, nearest, owners
 from graph.queries.search import resolve
 from graph.refs import split_key
+from graph.words import counted
 from responders.incident import Person
 
 graph_commands = typer.Typer(help="The whole graph.", no_args_is_help=True)
@@ -76,7 +77,7 @@ def collect_command(
             say(
                 f"{result.source}: {result.nodes} nodes, {result.edges} edges, "
                 f"{result.fingerprints} fingerprints, {result.changes} changes, "
-                f"{len(result.gaps)} gaps ({result.seconds:.2f} s)"
+                f"{counted(len(result.gaps), 'gap')} ({result.seconds:.2f} s)"
             )
     if as_json:
         print_json({"sources": done, "seconds": round(time.monotonic() - started, 3)})
@@ -132,7 +133,7 @@ def uses_command(context: typer.Context, ref: RefArgument, as_json: AsJson = Fal
     if as_json:
         print_json(to_json(answer) | {"owners": [to_json(claim) for claim in owned_by]})
         return
-    say(f"{answer.secret} is used by {len(answer.consumers)} workloads.")
+    say(f"{answer.secret} is used by {counted(len(answer.consumers), 'workload')}.")
     _print_owners(owned_by, parts)
     print_table(
         "",

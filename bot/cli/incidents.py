@@ -19,6 +19,7 @@ from bot.cli.running import await_decision, follow, ways_on
 from bot.intake.wording import without_secret
 from bot.wiring import ResponseParts, graph_parts, intake_of, response_parts, sign_in_links
 from graph.errors import BadInputError, RefusedError
+from graph.words import counted
 from responders.export import as_json as case_as_json
 from responders.export import markdown
 from responders.history import expected_of
@@ -78,7 +79,7 @@ def list_command(
         print_json([case_as_json(case) for case in shown])
         return
     print_table(
-        f"{len(shown)} incidents",
+        counted(len(shown), "incident"),
         ("id", "severity", "state", "what", "next"),
         ((c.id, str(c.severity), str(c.state), c.title, c.next_action) for c in shown),
     )

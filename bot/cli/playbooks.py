@@ -10,6 +10,7 @@ from bot.cli.ask import AsJson
 from bot.cli.output import console, print_json, print_table, say
 from graph.errors import BadInputError, NotFoundError
 from graph.plugins import discover
+from graph.words import counted
 from responders.linting import Fault, lint
 from responders.playbook import OWN_FOLDER, Found, Playbook, files_of, find_playbooks
 from responders.step import Step
@@ -112,7 +113,7 @@ def lint_command(
     else:
         for fault in faults:
             say(str(fault))
-        say(f"{len(files)} playbooks, {len(faults)} faults.")
+        say(f"{counted(len(files), 'playbook')}, {counted(len(faults), 'fault')}.")
     if faults:
         raise typer.Exit(1)
 

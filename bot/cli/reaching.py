@@ -17,6 +17,7 @@ from graph.queries.reach import BREADTH, DEPTH, reach
 from graph.queries.readable import Readable, readable_by
 from graph.queries.readers import Readers, readers
 from graph.queries.search import resolve
+from graph.words import counted
 
 _SHOWN = 8  # subjects of one cut
 
@@ -75,7 +76,7 @@ def reach_command(
         print_json(to_json(answer))
         return
     print_table(
-        f"{answer.start} reaches {len(answer.opens)} things",
+        f"{answer.start} reaches {counted(len(answer.opens), 'thing')}",
         ("ref", "steps", "how", "by way of", "note"),
         (
             (str(one.ref), str(one.depth), one.kind, " → ".join(one.path[1:-1]), one.note)
@@ -91,7 +92,7 @@ def _print_ways(answer: Readable | Readers) -> None:
         title = f"{answer.subject} can obtain {len({way.secret for way in ways})} secrets"
     else:
         ways = answer.readers
-        title = f"{len(ways)} ways to {answer.secret}"
+        title = f"{counted(len(ways), 'way')} to {answer.secret}"
     print_table(
         title,
         ("subject", "verbs", "direct", "how", "of", "granted by", "note"),

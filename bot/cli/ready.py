@@ -12,6 +12,7 @@ from bot.cli.output import print_json, print_table, say
 from bot.config import Config
 from graph.errors import NotFoundError
 from graph.refs import Ref
+from graph.words import counted
 from responders.mine import Lack, Readiness
 
 NOBODY = "nobody"
@@ -45,7 +46,7 @@ def readiness_command(
         print_json([_as_json(one) for one in shown])
         return
     print_table(
-        f"{len(shown)} owners",
+        counted(len(shown), "owner"),
         ("owner", "secrets", "used besides", *_COLUMNS.values()),
         (
             (

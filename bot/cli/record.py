@@ -20,6 +20,7 @@ from bot.wiring import ResponseParts
 from graph.errors import BadInputError
 from graph.ingest import log_gaps
 from graph.owners import owner_named
+from graph.words import counted
 from responders.findings import Finding, follow_ups, ownerless, still_open
 from responders.follow_ups import the_one
 from responders.post_mortem import Record, as_json, markdown
@@ -97,7 +98,7 @@ def findings_command(context: typer.Context, as_json: AsJson = False) -> None:
         print_json(found)
         return
     print_table(
-        f"{len(found)} findings",
+        counted(len(found), "finding"),
         ("id", "owner", "incident", "what"),
         ((one.id, one.owner, one.incident_id, one.title) for one in found[:_LISTED]),
     )

@@ -17,6 +17,7 @@ from graph.queries.identities import MOUNTS, implied_groups, lent
 from graph.queries.rules import secret_applies, secrets_below
 from graph.refs import Ref, split_key
 from graph.snapshot import Snapshot
+from graph.words import counted
 
 DEPTH = 8
 BREADTH = 2_000
@@ -73,7 +74,7 @@ def opened(
             seen.add(head)
             kind = str(attributes.get("kind") or "")
             queue.append(Opened(head, (*at.path, head), at.depth + 1, _note(attributes), kind))
-    cut = (_cut(source, f"after {depth} steps"),) if too_deep else ()
+    cut = (_cut(source, f"after {counted(depth, 'step')}"),) if too_deep else ()
     return tuple(queue[first:]), cut
 
 

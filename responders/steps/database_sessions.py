@@ -21,6 +21,7 @@ from pydantic import Field
 from graph import postgres_api
 from graph.collector import Permission
 from graph.postgres_api import Session
+from graph.words import counted
 from responders.step import (
     Fact,
     Receipt,
@@ -81,7 +82,8 @@ class End(Step[EndSettings]):
             found = postgres_api.sessions(connection, oids, before=before)
             postgres_api.end_sessions(connection, found, oids)
         return Receipt(
-            f"Ended {len(found)} sessions at {database}{_named(found)}.", {"ended": len(found)}
+            f"Ended {counted(len(found), 'session')} at {database}{_named(found)}.",
+            {"ended": len(found)},
         )
 
     def verify(self, settings: EndSettings, receipt: Receipt, context: StepContext) -> Verdict:

@@ -38,6 +38,7 @@ from graph.collector import Permission
 from graph.errors import ConflictError, NotFoundError, RefusedError
 from graph.postgres_api import PostgresApi
 from graph.secret_value import SecretValue
+from graph.words import counted
 from responders.kv_versions import (
     READ_VALUES,
     READ_VERSIONS,
@@ -220,7 +221,7 @@ class EndSessions(Step[EndSessionsSettings]):
         clients = ", ".join(sorted({session.client for session in found})[:_SHOWN])
         facts: dict[str, Fact] = {"role": name, "ended": len(found), "before": before}
         return Receipt(
-            f"Ended {len(found)} sessions of {name} at {settings.database}"
+            f"Ended {counted(len(found), 'session')} of {name} at {settings.database}"
             + (f" ({clients})." if clients else "."),
             facts,
         )

@@ -33,6 +33,7 @@ from pydantic import Field
 from graph import refs
 from graph.collector import Permission
 from graph.errors import NotFoundError
+from graph.words import counted
 from responders.copies import confirmed, judged_copy
 from responders.kubernetes_objects import find
 from responders.kv_versions import READ_VALUES, READ_VERSIONS, KvSecret
@@ -111,7 +112,7 @@ class Confirm(Step[ConfirmSettings]):
             "target": refs.split_key(settings.target)[0],
             "refreshed_at": "" if late else last.isoformat(),
         }
-        return Receipt(f"Looked at {len(written)} pods that mount {settings.sync}.", facts)
+        return Receipt(f"Looked at {counted(len(written), 'pod')} of {settings.sync}.", facts)
 
     def verify(self, settings: ConfirmSettings, receipt: Receipt, context: StepContext) -> Verdict:
         return judged(lambda: self._look(settings, context), context)

@@ -25,6 +25,7 @@ from graph import refs
 from graph.collector import Permission
 from graph.connections import vault_errors
 from graph.errors import BadInputError, NotFoundError, RefusedError
+from graph.words import counted
 from responders.app_roles import MARK
 from responders.step import (
     Receipt,
@@ -87,7 +88,7 @@ class Revoke(Step[RevokeSettings]):
             context.progress(f"{number} of {len(found)} tokens.")
             role.revoke(accessor)
         return Receipt(
-            f"The store took the revocation of {len(found)} tokens of {settings.role}.",
+            f"The store took the revocation of {counted(len(found), 'token')} of {settings.role}.",
             {"revoked": list(found)},
         )
 

@@ -32,6 +32,7 @@ from graph import postgres_api, refs
 from graph.collector import Permission
 from graph.errors import BadInputError, NotFoundError
 from graph.postgres_api import PostgresApi
+from graph.words import counted
 from responders.step import (
     Fact,
     Receipt,
@@ -173,7 +174,7 @@ class Revoke(Step[RevokeSettings]):
                 {"sync": True},
             )
         return Receipt(
-            f"The store took the revocation of {len(left)} leases of {settings.role}.",
+            f"The store took the revocation of {counted(len(left), 'lease')} of {settings.role}.",
             {"revoked": len(left)},
         )
 

@@ -35,6 +35,7 @@ from pydantic import Field
 
 from graph import refs
 from graph.collector import Permission
+from graph.words import counted
 from responders.pod_verdicts import (
     PACE,
     Finding,
@@ -141,8 +142,8 @@ class Confirm(Step[ConfirmSettings]):
 
     def preview(self, settings: ConfirmSettings) -> str:
         return (
-            f"Looks at {len(settings.workloads)} consumers and says for each whether it runs on"
-            " the new value; mounted files get the time that the kubelets take to follow."
+            f"Looks at {counted(len(settings.workloads), 'consumer')} and says for each whether it"
+            " runs on the new value; mounted files get the time that the kubelets take to follow."
         )
 
     def targets(self, settings: ConfirmSettings) -> tuple[str, ...]:
@@ -164,7 +165,7 @@ class Confirm(Step[ConfirmSettings]):
                 if left <= 0:
                     break
                 context.progress(f"Mounted files follow within {left:.0f} s at the latest.")
-        return Receipt(f"Looked at {len(settings.workloads)} consumers.")
+        return Receipt(f"Looked at {counted(len(settings.workloads), 'consumer')}.")
 
     def verify(self, settings: ConfirmSettings, receipt: Receipt, context: StepContext) -> Verdict:
         since = copied_at(context.receipts, settings.copies)

@@ -23,12 +23,13 @@ from bot.slack.views.blocks import (
 from bot.slack.views.forms import problem_text
 from bot.slack.views.names import SEVERITY_ICON, STATE_WORDS
 from bot.slack.views.steps import progress_count
-from bot.slack.views.text import code, counted, joined, said, top, when
+from bot.slack.views.text import code, joined, said, top, when
 from graph.model import Gap
 from graph.queries.access import Accesses
 from graph.queries.blast_radius import BlastRadius
 from graph.queries.consumers import Consumers
 from graph.queries.readers import Readers
+from graph.words import counted
 from responders.incident import Case
 
 LONGEST_WORD = 20

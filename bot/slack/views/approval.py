@@ -23,7 +23,8 @@ from bot.slack.views.blocks import (
 )
 from bot.slack.views.names import ORDER_WORDS, who
 from bot.slack.views.steps import forecast_text, plan_lines
-from bot.slack.views.text import code, counted, joined, said, when
+from bot.slack.views.text import code, joined, said, when
+from graph.words import counted
 from responders.incident import ApprovalRequest, ApprovalState, Case, Plan
 
 STATE_LINES = {

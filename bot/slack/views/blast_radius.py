@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 
 from bot.slack.views.blocks import Block, context, header, modal, section
 from bot.slack.views.names import owner_name, place_of, ref_code, short_name
-from bot.slack.views.text import code, counted, duration, joined, said, top, when
+from bot.slack.views.text import code, duration, joined, said, top, when
 from graph.model import Gap, Match
 from graph.queries.blast_radius import BlastRadius
 from graph.queries.consumers import Consumer
 from graph.queries.owners import OwnerClaim
 from graph.queries.readers import Reader
+from graph.words import counted
 from responders.incident import Breakage, Case
 from responders.matched import described, environments_of
 

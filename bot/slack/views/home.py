@@ -15,8 +15,9 @@ from bot.slack.views.blocks import (
 )
 from bot.slack.views.forms import problem_text
 from bot.slack.views.names import SEVERITY_ICON, STATE_WORDS, owner_name, who
-from bot.slack.views.text import code, counted, joined, said, top
+from bot.slack.views.text import code, joined, said, top
 from graph.refs import Ref
+from graph.words import counted
 from responders.incident import Case
 from responders.mine import Lack, Mine, Wait
 

@@ -45,7 +45,8 @@ from bot.slack.views.steps import (
     progress_lines,
     steps_text,
 )
-from bot.slack.views.text import code, counted, duration, joined, said, when
+from bot.slack.views.text import code, duration, joined, said, when
+from graph.words import counted
 from responders.incident import OPEN_STATES, Case, IncidentState, StepProgress
 from responders.next_action import banner
 

@@ -18,7 +18,8 @@ from bot.slack.views.blocks import (
     section,
 )
 from bot.slack.views.names import STATE_WORDS
-from bot.slack.views.text import code, counted, joined, mention, said
+from bot.slack.views.text import code, joined, mention, said
+from graph.words import counted
 from responders.incident import Case
 
 DELETE_HOW = "⋯ next to the message → *Delete message*"

@@ -1,7 +1,8 @@
 """The plan and its run as lines: what will happen, what happens, what was proven."""
 
 from bot.slack.views.names import STEP_ICON, order_words
-from bot.slack.views.text import counted, duration, joined, said, top
+from bot.slack.views.text import duration, joined, said, top
+from graph.words import counted
 from responders.evidence import in_short
 from responders.history import expected_of
 from responders.incident import (

@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from graph.words import counted
+
 NAME_LIMIT = 120
 LINE_LIMIT = 400
 SECTION_LIMIT = 2900  # of Slack's 3,000: leaves room for the count of what was left out
@@ -121,10 +123,6 @@ def top(items: Sequence[str], most: int, noun: str) -> list[str]:
     if len(items) <= most:
         return list(items)
     return [*items[:most], f"… and {counted(len(items) - most, noun)} more"]
-
-
-def counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def duration(seconds: float) -> str:

@@ -11,7 +11,8 @@ import io
 from bot.slack.views.blast_radius import TOP, breakages_of, grouped, groups_text
 from bot.slack.views.blocks import Message, message, section
 from bot.slack.views.names import owner_name, place_of, short_name
-from bot.slack.views.text import clean, code, counted
+from bot.slack.views.text import clean, code
+from graph.words import counted
 from responders.incident import Case
 
 MOST = 5000  # lines of the file
