@@ -13,7 +13,8 @@ from tempfile import mkstemp
 
 from pydantic import SecretStr
 
-from bot.config import Config, data_folder
+from bot.config import data_folder
+from bot.settings import Config
 from graph.errors import BadInputError, ConflictError
 from graph.fingerprints import generate_key
 

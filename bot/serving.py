@@ -12,7 +12,6 @@ from typing import Self
 
 import structlog
 
-from bot.config import Config, SlackSettings
 from bot.courier import Courier
 from bot.inbox import Inbox, inbox_key
 from bot.intake.intake import Intake
@@ -21,6 +20,7 @@ from bot.keys import installation_keys
 from bot.metrics import Metrics
 from bot.oidc import Oidc
 from bot.outbox import Outbox
+from bot.settings import Config, SlackSettings
 from bot.slack.app import SlackApp
 from bot.slack.audience import Audience
 from bot.slack.belonging import Belonging, app_of

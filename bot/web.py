@@ -29,10 +29,10 @@ from urllib.parse import urlsplit
 import orjson
 import structlog
 
-from bot.config import HookSettings, WebSettings
 from bot.inbox import Inbox
 from bot.intake.hook import Delivery, Hook
 from bot.metrics import CONTENT_TYPE
+from bot.settings import HookSettings, WebSettings
 from bot.step_up import PATH, Page, StepUpPages
 from graph.errors import (
     AccessDeniedError,

@@ -16,10 +16,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bot import inbox, outbox  # noqa: F401 - their tables must be known to create_all
-from bot.config import Config, PagerEntry, database_url
+from bot.config import database_url
 from bot.intake.checking import Checking
 from bot.intake.intake import Intake
 from bot.keys import installation_keys
+from bot.settings import Config, PagerEntry
 from bot.slack import belonging, message_rows  # noqa: F401
 from bot.step_up import Links
 from bot.work import homes, spills  # noqa: F401

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from bot.config import Config
+from bot.settings import Config
 from graph.collector import Collector
 from graph.plugins import discover
 from responders.pager import Pager

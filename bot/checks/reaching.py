@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from bot.checks.finding import Checked, Outcome, failed
-from bot.config import Config
 from bot.intake.hook import Hook
 from bot.oidc import Oidc
+from bot.settings import Config
 from bot.wiring import GraphParts, pager_routes
 from graph.catalog_api import entities_of_api, files_of
 from graph.errors import LocksmithError

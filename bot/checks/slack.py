@@ -10,7 +10,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.checks.finding import Checked, Outcome
-from bot.config import SlackSettings
+from bot.settings import SlackSettings
 from bot.slack.belonging import ServedApp, app_from
 from bot.slack_features import CORE, FEATURES, FeatureName
 

@@ -11,8 +11,9 @@ import typer
 from rich.console import Console
 
 from bot.cli.output import shown
-from bot.config import Config, load
+from bot.config import load
 from bot.logs import configure_logging
+from bot.settings import Config
 from graph.errors import AmbiguousError, LocksmithError
 
 app = typer.Typer(

@@ -9,7 +9,7 @@ from bot.cli.app import app
 from bot.cli.ask import AsJson
 from bot.cli.incidents import AsPerson, acting, response
 from bot.cli.output import print_json, print_table, say
-from bot.config import Config
+from bot.settings import Config
 from graph.errors import NotFoundError
 from graph.refs import Ref
 from graph.words import counted

@@ -3,7 +3,6 @@
 from importlib.resources import files
 from pathlib import Path
 
-from bot.config import Config
 from bot.sandbox.page_receiver import PageReceiver
 from bot.sandbox.people import CHANNELS, PEOPLE, TEAMS
 from bot.sandbox.workspace.server import Workspace
@@ -15,6 +14,7 @@ from bot.sandbox.workspace.shape import (
     app_from_manifest,
 )
 from bot.sandbox.world import CLUSTER, MOUNT, STORE, World
+from bot.settings import Config
 from graph import yaml_text
 
 BOT = "U0LOCKSMITH"

@@ -6,8 +6,9 @@ from threading import Barrier
 
 import pytest
 
-from bot.config import Config, data_folder, database_url, load
+from bot.config import data_folder, database_url, load
 from bot.keys import installation_keys
+from bot.settings import Config
 from bot.wiring import pager_routes
 from graph.errors import BadInputError
 

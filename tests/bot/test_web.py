@@ -20,8 +20,8 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.config import Config, WebSettings
 from bot.inbox import Inbox, inbox_key
+from bot.settings import Config, WebSettings
 from bot.web import MAX_AT_ONCE, MAX_BODY, WebServer
 from graph.database import Database
 from graph.errors import BadInputError

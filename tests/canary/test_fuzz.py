@@ -26,11 +26,11 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlmodel import SQLModel
 
-from bot.config import Config, WebSettings
 from bot.sandbox.company import workspace_shape
 from bot.sandbox.workspace.messages import Message
 from bot.sandbox.workspace.rules import Refusal
 from bot.sandbox.workspace.shape import Timing
+from bot.settings import Config, WebSettings
 from bot.slack.payloads import COMMAND_NAME
 from bot.web import MAX_BODY
 from bot.worker import ERRANDS

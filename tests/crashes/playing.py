@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bot.config import Config
 from bot.intake.intake import Intake, Seen
+from bot.settings import Config
 from bot.wiring import ResponseParts, graph_parts, response_parts
 from graph.collect import collect
 from graph.identify import identify

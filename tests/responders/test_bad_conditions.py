@@ -17,9 +17,9 @@ from threading import Event
 import hvac
 import pytest
 
-from bot.config import Config
 from bot.intake.intake import Intake, Seen
 from bot.sandbox.openbao import OpenBaoServer
+from bot.settings import Config
 from bot.wiring import ResponseParts, graph_parts, response_parts, utc_now
 from graph.collect import collect
 from graph.identify import Identified

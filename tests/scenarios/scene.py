@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bot.config import Config
 from bot.inbox import Inbox, inbox_key
 from bot.keys import installation_keys
 from bot.outbox import Outbox
@@ -22,6 +21,7 @@ from bot.sandbox.workspace.server import Workspace
 from bot.sandbox.workspace.shape import WorkspaceShape
 from bot.sandbox.world import World, running_world
 from bot.serving import Serving
+from bot.settings import Config
 from graph.collect import CollectedSource, collect
 from responders.incident import Case
 

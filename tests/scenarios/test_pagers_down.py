@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.config import Config, PagerEntry
+from bot.settings import Config, PagerEntry
 from tests.scenarios.scene import Scene, running_scene, says
 
 

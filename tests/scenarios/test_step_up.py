@@ -17,9 +17,9 @@ import httpx
 import jwt
 import pytest
 
-from bot.config import Config
 from bot.rows import writing
 from bot.sandbox.loopback import free_port
+from bot.settings import Config
 from bot.step_up import Links
 from bot.wiring import sign_in_links
 from graph.errors import RefusedError
