@@ -71,7 +71,9 @@ class IncidentDesk:
         self._graph = graph
         self._drafting = Drafting(records, graph, planner)
         self._standing = Standing(policy, resolve)
-        self.triage = Triage(records, self._standing, engine.page, now=now)
+        self.triage = Triage(
+            records, self._standing, engine.page, page_answered=engine.page_answered, now=now
+        )
         self._engine = engine
         self._policy = policy
         self._rules = rules

@@ -28,6 +28,7 @@ from responders.in_flight import InFlight
 from responders.incident import IncidentState, PlannedStep
 from responders.leases import Leases, new_executor
 from responders.limits import EngineSettings
+from responders.pager import PageAnswer
 from responders.records import IncidentRecords
 from responders.run_rows import Run
 from responders.runner import StepRunner, Tools, sentence_of
@@ -151,6 +152,13 @@ class RunEngine:
     def page(self, incident_id: str, reported_at: datetime) -> None:
         """Reach the owners, durably and once per opening (`reported_at` tells openings apart)."""
         self._start_once(f"page:{incident_id}:{int(reported_at.timestamp())}", incident_id)
+
+    def page_answered(self, answer: PageAnswer) -> str:
+        """Keep what somebody did with a page where it rang; return its incident, or ""."""
+        incident_id = self._switchboard.answered(answer)
+        if incident_id:
+            self.page(incident_id, self._now())  # if it was let go, its time runs again
+        return incident_id
 
     def call_off(self, incident_id: str) -> None:
         """Tell the pagers that it is over, once for each end, whichever process noticed it."""

@@ -5,7 +5,8 @@ A pager that could not take the page is tried again after growing waits, the las
 again while nobody at all was reached. When a tier took the page and nobody works on it within the
 time that its severity allows, the next tier is called as well. “Works on it” is an acknowledgement,
 or any deed of a person other than who reported it. Only the acknowledgement is handed on to the
-pagers: a deed of one team must not silence the phone of another.
+pagers: a deed of one team must not silence the phone of another. For the same reason a page that
+was answered where it rang quiets the call for its own owner only (`pages.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,8 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from responders.incident import Case, Person, Severity, TimelineEntry
 
 ACKNOWLEDGED = "acknowledged"
+ANSWERED, LET_GO = "page_answered", "page_let_go"  # where it rang: of one owner's page only
 _BEGINNINGS = frozenset({"reported", "reopened"})
-_NO_DEEDS = frozenset({"reported", "reopened", "sighted", "removed", "recognised", "claimed"})
+_NO_DEEDS = frozenset(
+    {"reported", "reopened", "sighted", "removed", "recognised", "claimed", ANSWERED, LET_GO}
+)
 _OURS = "locksmith"
 
 

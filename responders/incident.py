@@ -297,13 +297,18 @@ class Lead:
 
 @dataclass(frozen=True, slots=True)
 class PageState:
-    """One owner's page: through which pager, taken or not, and what it said."""
+    """
+    One owner's page: through which pager, taken or not, and what it said.
+
+    `answered_by` took it on where it rang; "" nobody did, or that system does not say.
+    """
 
     owner: str
     pager: str
     confirmed: bool
     sentence: str
     at: datetime
+    answered_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from responders.tables import (
     AuditEventRow,
     IncidentFingerprintRow,
     IncidentRow,
+    PageAnswerRow,
     PageDueRow,
     PageRow,
     SightingRow,
@@ -253,7 +254,8 @@ def _reopen(transaction: Transaction, incident_id: str, opening: Opening) -> Non
     row.contained_at = row.rotated_at = row.proven_dead_at = None
     transaction.session.add(row)
     freeze(transaction, incident_id, "reopened", row.blast_radius)
-    for table in (PageRow, PageDueRow):  # they are paged anew; the audit log keeps the old ones
+    # They are paged anew; the audit log keeps the old ones.
+    for table in (PageRow, PageDueRow, PageAnswerRow):
         transaction.session.execute(delete(table).where(col(table.incident_id) == incident_id))
     transaction.log(
         incident_id,

@@ -7,9 +7,13 @@ any other; a page is confirmed or it is not, and the card says NOBODY WAS PAGED 
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
+
+from responders.incident import Person
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,24 @@ class PageReceipt:
     sentence: str
     final: bool = False
     retry_after: float | None = None
+
+
+class PageDeed(StrEnum):
+    """What somebody does with a page where it rang."""
+
+    TAKEN_ON = "taken on"
+    LET_GO = "let go"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class PageAnswer:
+    """What came back from the other side: `key` is the page's, `at` when it was done there."""
+
+    key: str
+    deed: PageDeed
+    person: Person
+    at: datetime
 
 
 class PagerSettings(BaseModel):

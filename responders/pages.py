@@ -7,14 +7,17 @@ tried again `escalation.py`'s.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, func, select
 
-from responders.escalation import ACKNOWLEDGED
+from responders.escalation import ACKNOWLEDGED, ANSWERED, LET_GO
+from responders.incident import OPEN_STATES
 from responders.ledger import Ledger, Transaction
-from responders.pager import PageReceipt
-from responders.tables import AuditEventRow, IncidentRow, PageDueRow, PageRow
+from responders.pager import PageAnswer, PageDeed, PageReceipt
+from responders.tables import AuditEventRow, IncidentRow, PageAnswerRow, PageDueRow, PageRow
+
+_CLOCKS_APART = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +34,16 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class OwnerLine:
-    """How far the call for one owner has escalated; `due_at`: when it goes on by itself."""
+    """
+    How far the call for one owner has escalated; `due_at`: when it goes on by itself.
+
+    `answered`: somebody took the page on where it rang.
+    """
 
     tier: int = 0
     due_at: datetime | None = None
     told: bool = False
+    answered: bool = False
 
 
 class PageBook:
@@ -57,6 +65,7 @@ class PageBook:
         with self._ledger.reading() as session:
             rows = {row.pager: row for row in session.exec(pages).all()}
             dues = {row.pager: row for row in session.exec(due).all()}
+            answer = session.get(PageAnswerRow, (incident_id, owner))
         found = {
             pager: Line(
                 confirmed=bool(rows[pager].confirmed) if pager in rows else False,
@@ -68,8 +77,10 @@ class PageBook:
             )
             for pager in {*rows, *dues} - {""}
         }
-        own = dues.get("")
-        return OwnerLine(own.tier, own.due_at, own.told) if own else OwnerLine(), found
+        own, answered = dues.get(""), answer is not None and bool(answer.who)
+        if own is None:
+            return OwnerLine(answered=answered), found
+        return OwnerLine(own.tier, own.due_at, own.told, answered), found
 
     def begin(self, incident_id: str, owner: str, pager: str) -> PageReceipt | None:
         """Commit the intent; return the receipt instead where this page was taken already."""
@@ -190,6 +201,33 @@ class PageBook:
                 facts={"owner": owner, "pager": pager},
             )
 
+    def answered(self, incident_id: str, owner: str, answer: PageAnswer) -> bool:
+        """Keep what somebody did with the page where it rang; False: that is over, or known."""
+        with self._ledger.transaction() as transaction:
+            session = transaction.session
+            incident = session.get(IncidentRow, incident_id)
+            rung = select(func.min(PageRow.at)).where(
+                PageRow.incident_id == incident_id,
+                PageRow.owner == owner,
+                col(PageRow.confirmed).is_(True),
+            )
+            since = session.exec(rung).one()
+            if incident is None or incident.state not in OPEN_STATES or since is None:
+                return False
+            row = session.get(PageAnswerRow, (incident_id, owner))
+            if answer.at < since - _CLOCKS_APART or (row is not None and answer.at <= row.at):
+                return False
+            who = answer.person.name or answer.person.identity
+            row = row or PageAnswerRow(incident_id=incident_id, owner=owner, who="", at=answer.at)
+            row.who, row.at = ("" if answer.deed is PageDeed.LET_GO else who), answer.at
+            session.add(row)
+            transaction.incident(incident_id)
+            sentence = _ANSWERS[answer.deed].format(who=who, owner=owner)
+            facts = {"owner": owner, "deed": str(answer.deed)}
+            kind = LET_GO if answer.deed is PageDeed.LET_GO else ANSWERED
+            transaction.log(incident_id, kind, sentence, actor=answer.person, facts=facts)
+            return True
+
     def resolved(
         self,
         incident_id: str,
@@ -239,6 +277,13 @@ class PageBook:
         """Return (incident, name of the round) of what must be done now; cheap."""
         with self._ledger.reading() as session:
             return (*_timed(session, self.now), *_to_acknowledge(session))
+
+
+_ANSWERS = {
+    PageDeed.TAKEN_ON: "{who} took on the page of {owner}.",
+    PageDeed.LET_GO: "Nobody is on the page of {owner} any more, says {who}.",
+    PageDeed.RESOLVED: "{who} resolved the page of {owner}; the incident is still open.",
+}
 
 
 def _timed(session: Session, now: datetime) -> list[tuple[str, str]]:

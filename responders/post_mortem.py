@@ -34,6 +34,7 @@ _DECISIONS = frozenset(
         "reviewed",
         "severity",
         "acknowledged",
+        "page_answered",
         "assigned",
         "stopped",
         "retried",

@@ -42,6 +42,7 @@ from responders.tables import (
     EmergencyRow,
     IncidentRow,
     LeadRow,
+    PageAnswerRow,
     PageRow,
     PlanRow,
     SightingRow,
@@ -52,7 +53,7 @@ from responders.tables import (
 _HISTORY = 500  # steps: what ran longer ago says little of today
 
 # What shows that a person took the incident on.
-_DEEDS = ("acknowledged", "asked", "approved", "denied", "decided", "stopped")
+_DEEDS = ("acknowledged", "page_answered", "asked", "approved", "denied", "decided", "stopped")
 
 
 def read_case(session: Session, incident_id: str) -> Case:
@@ -323,8 +324,17 @@ def _progress(session: Session, plan_id: str, plan: Plan | None) -> tuple[StepPr
 
 def _pages(session: Session, incident_id: str) -> tuple[PageState, ...]:
     query = select(PageRow).where(PageRow.incident_id == incident_id)
+    said = select(PageAnswerRow).where(PageAnswerRow.incident_id == incident_id)
+    who = {row.owner: row.who for row in session.exec(said).all()}
     return tuple(
-        PageState(row.owner, row.pager, bool(row.confirmed), row.sentence, row.at)
+        PageState(
+            row.owner,
+            row.pager,
+            bool(row.confirmed),
+            row.sentence,
+            row.at,
+            who.get(row.owner, "") if row.confirmed else "",
+        )
         for row in session.exec(query.order_by(col(PageRow.owner), col(PageRow.pager)))
     )
 

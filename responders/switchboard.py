@@ -24,7 +24,7 @@ from responders.escalation import (
     worked_on,
 )
 from responders.incident import OPEN_STATES, Case, Severity
-from responders.pager import Page, Pager, PageReceipt
+from responders.pager import Page, PageAnswer, Pager, PageReceipt
 from responders.pages import Line, PageBook
 
 _LONGEST_KEY = 255  # characters; PagerDuty's limit is the smallest
@@ -93,6 +93,15 @@ class Switchboard:
         self._book.quiet(case.id, owner, began)
         return reached
 
+    def answered(self, answer: PageAnswer) -> str:
+        """Keep what somebody did with a page where it rang; return its incident, or ""."""
+        named = answer.key.removeprefix(_key(self._installation, "", "").removesuffix(":"))
+        incident_id = named.partition(":")[0]
+        for owner in self._book.owners(incident_id) if named != answer.key else ():
+            if _key(self._installation, incident_id, owner) == answer.key:
+                return incident_id if self._book.answered(incident_id, owner, answer) else ""
+        return ""
+
     def resolve(self, case: Case) -> None:
         """Tell every pager that took a page that it is over."""
         for owner in self._book.owners(case.id):
@@ -103,7 +112,8 @@ class Switchboard:
         now, page = self._book.now, self._page(case, owner)
         tiers = self._tiers(case, owner)
         before = any(line.confirmed for line in lines.values())
-        wait = patience(self._settings, case.severity) if worked_on(case) is None else None
+        quiet = own.answered or worked_on(case) is not None
+        wait = None if quiet else patience(self._settings, case.severity)
         late = before and wait is not None and own.due_at is not None and own.due_at <= now
         last = min(own.tier + 1, len(tiers) - 1) if late else own.tier
         at, reached = -1, False

@@ -179,6 +179,17 @@ class PageDueRow(SQLModel, table=True):
     told: bool = False
 
 
+class PageAnswerRow(SQLModel, table=True):
+    """Who took an owner's page on where it rang; `who` is empty once they let it go again."""
+
+    __tablename__ = "page_answer"
+
+    incident_id: str = Field(primary_key=True, foreign_key="incident.id")
+    owner: str = Field(primary_key=True)
+    who: str
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
 class SummonsRow(SQLModel, table=True):
     """A call that is due at a moment, unless it is taken back before: see `summons.py`."""
 

@@ -14,6 +14,7 @@ from graph.errors import RefusedError
 from responders.approvals import Electorate, fold
 from responders.escalation import acknowledged
 from responders.incident import OPEN_STATES, Case, Person, Severity
+from responders.pager import PageAnswer
 from responders.records import IncidentRecords
 from responders.severity import is_worse
 from responders.standing import Standing
@@ -30,11 +31,13 @@ class Triage:
         standing: Standing,
         page: PageAgain,
         *,
+        page_answered: Callable[[PageAnswer], str],
         now: Callable[[], datetime],
     ) -> None:
         self._records = records
         self._standing = standing
         self._page = page
+        self.page_answered = page_answered
         self._now = now
 
     def acknowledge(self, incident_id: str, person: Person) -> Case:

@@ -2,8 +2,9 @@
 The contract of a webhook: one file in `hooks/` with one subclass of `Hook` for each sender.
 
 A hook answers three questions about one delivery: did the sender sign it (`verify`), does it say
-anything that matters here (`ignored`), and which findings are in it (`findings`). The first two
-are asked while the sender waits, before anything is kept; the third by the worker, later.
+anything that matters here (`ignored`), and what is in it: leaks that were found (`findings`), or
+what people did with a page (`answers`). The first two are asked while the sender waits, before
+anything is kept; the third by the worker, later.
 Nothing that a refusal says comes from the delivery. How bytes arrive is in `bot/web.py`.
 """
 
@@ -21,6 +22,7 @@ import orjson
 
 from bot.intake.finding import Finding, moment
 from graph.errors import AccessDeniedError, BadInputError, RefusedError
+from responders.pager import PageAnswer
 
 WINDOW = timedelta(minutes=5)  # how old, or how far ahead, a signed timestamp may be
 
@@ -66,9 +68,13 @@ class Hook(ABC):
             BadInputError: it is not what this sender sends.
         """
 
-    @abstractmethod
     def findings(self, payload: Any) -> Iterable[Finding]:
-        """Give what it reports; raises BadInputError."""
+        """Give the leaks that it reports; raises BadInputError."""
+        return ()
+
+    def answers(self, payload: Any) -> Iterable[PageAnswer]:
+        """Give what people did with a page where it rang."""
+        return ()
 
 
 def as_json(body: bytes) -> Any:

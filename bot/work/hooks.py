@@ -1,9 +1,9 @@
 """
-Deliveries of webhooks: their findings become reports, under the name of the hook.
+Deliveries of webhooks: findings become reports, answers to a page are kept with the page.
 
-What is stored here, or known to an issuer of ours, is always reported. What is not is reported if
-the hook's settings say so, and up to a limit: a pipeline that sends the report of a whole history
-must not open a thousand incidents in one night.
+Reports are under the name of the hook. What is stored here, or known to an issuer of ours, is
+always reported. What is not is reported if the hook's settings say so, and up to a limit: a
+pipeline that sends the report of a whole history must not open a thousand incidents in one night.
 """
 
 from collections.abc import Mapping
@@ -24,10 +24,13 @@ MOST_UNMATCHED = 50  # incidents of one delivery for what is not stored here
 
 
 def on_delivery(entry: Entry, room: Room) -> None:
-    """Report what one delivery found; the desk knows what it was told before."""
+    """Report what one delivery found or says; the desk knows what it was told before."""
     payload: Mapping[str, Any] = entry.payload
     name = str(payload.get("hook") or "")
     hook = discover(Hook, "bot.intake.hooks")[str(payload.get("kind"))]()
+    for answer in hook.answers(payload.get("body")):
+        incident_id = room.desk.triage.page_answered(answer)
+        log.info("page.answered", hook=name, deed=str(answer.deed), incident=incident_id)
     unmatched = bool(payload.get("open_unmatched"))
     gathering = Gathering(
         room.intake,

@@ -37,6 +37,7 @@ from responders.incident import (
     Plan,
     Severity,
 )
+from responders.pager import PageAnswer
 from responders.places import Gone
 from responders.silence import Loud
 
@@ -104,6 +105,7 @@ class Triage(Protocol):
     """Who is in charge and how bad it is; raises LocksmithError."""
 
     def acknowledge(self, incident_id: str, person: Person) -> Case: ...
+    def page_answered(self, answer: PageAnswer) -> str: ...
     def assign(
         self, incident_id: str, person: Person, to: Person, note: str = "", *, seen: str | None
     ) -> Case: ...

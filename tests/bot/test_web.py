@@ -36,9 +36,10 @@ from tests.bot.intake.senders import (
     github,
     gitlab,
     gitlab_signed,
+    pagerduty,
 )
 from tests.bot.intake.test_every_hook import example
-from tests.scenarios.scene import Scene, changed, running_scene
+from tests.scenarios.scene import Scene, changed, eventually, running_scene
 
 HOOKS = {
     "github": ("github", github),
@@ -46,6 +47,7 @@ HOOKS = {
     "gitlab": ("gitlab", gitlab),
     "gitlab-signed": ("gitlab", gitlab_signed),
     "generic": ("generic", generic),
+    "pagerduty": ("pagerduty", pagerduty),
 }
 SETTINGS = {
     "listen": "127.0.0.1:0",
@@ -137,6 +139,26 @@ def test_a_value_by_the_generic_hook_opens_the_incident_of_the_stored_secret(doo
     assert "payments/gateway#token" in case.title
     assert value not in repr(case)
     assert case.reporter.identity == "hook:generic"
+
+
+def test_who_takes_a_page_on_in_pagerduty_stands_on_the_card(door: Door) -> None:
+    value = door.scene.world.read_secret("shop/stripe")["api_key"]
+    door.send("generic", generic, {"value": value, "where": "https://ci.example/jobs/10"})
+    door.worked()
+    (case,) = door.cases("ci.example/jobs/10")
+    eventually(lambda: any(page.confirmed for page in door.scene.case(case.id).pages))
+    owner = next(page.owner for page in door.scene.case(case.id).pages if page.confirmed)
+    installation = door.scene.serving.graph.config.installation
+    told = json.loads(json.dumps(example("pagerduty")))
+    told["event"]["occurred_at"] = datetime.now(UTC).isoformat()
+    told["event"]["data"]["incident_key"] = f"locksmith:{installation}:{case.id}:{owner}"
+    for status in (202, 200):
+        assert door.send("pagerduty", pagerduty, told).status_code == status
+    door.worked()
+    door.scene.be("sue").wait_for_message(
+        "#security",
+        lambda m: "Ana Silva (PagerDuty) has it" in m.all_text,
+    )
 
 
 def test_a_scanners_report_by_the_generic_hook_is_grouped(door: Door) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from responders.escalation import PagingSettings
-from responders.incident import Case, IncidentState, Severity
-from responders.pager import AnyPager
+from responders.incident import Case, IncidentState, Person, Severity
+from responders.pager import AnyPager, PageAnswer, PageDeed
 from responders.pagers.pagerduty import PagerDutyPager, PagerDutySettings
 from responders.switchboard import PagerRoute, Switchboard
 from tests.responders.room import ANA, REPORTER, Clock, NotePager, Room, observation, report
@@ -179,6 +179,47 @@ def test_whoever_works_on_it_ends_the_calling_but_the_reporter_does_not(night: B
     scene.room.desk.vote(request.id, ANA, approve=False, reason="not yet")
     scene.rounds(minutes=120)
     assert second.pages == []
+
+
+def test_a_page_that_is_taken_on_where_it_rang_is_quiet_until_it_is_let_go(
+    night: Begin, system: OnCall
+) -> None:
+    second = NotePager()
+    scene: Night = night(
+        PagerRoute("duty", duty(system), owners=PAYMENTS),
+        PagerRoute("second", second, tier=2, owners=PAYMENTS),
+    )
+    scene.page()
+    (key,) = system.alerts
+    tenex = Person("pagerduty:P1", "Tenex (PagerDuty)")
+
+    def said(deed: PageDeed, *, of: str = key, ago: float = 0) -> str:
+        at = scene.clock.at - timedelta(minutes=ago)
+        return scene.board.answered(PageAnswer(of, deed, tenex, at))
+
+    assert said(PageDeed.TAKEN_ON, of="locksmith:elsewhere:inc-1:team:payments") == ""
+    assert said(PageDeed.TAKEN_ON, of=key.replace("payments", "shop")) == ""
+    assert said(PageDeed.TAKEN_ON, ago=6) == "", "before it rang: of an earlier opening"
+    once = PageAnswer(key, PageDeed.TAKEN_ON, tenex, scene.clock.at)
+    assert scene.board.answered(once) == scene.incident
+    assert scene.board.answered(once) == "", "delivered twice"
+    assert {page.answered_by for page in scene.case.pages} == {"Tenex (PagerDuty)"}
+    scene.rounds(minutes=120)
+    assert second.pages == []
+    assert system.alerts[key].state == "triggered", "what was done there is not sent back"
+
+    assert said(PageDeed.LET_GO) == scene.incident
+    scene.page()
+    scene.rounds(minutes=120)
+    assert len(second.pages) == 1
+    assert said(PageDeed.RESOLVED) == scene.incident
+    assert "resolved the page of team:payments; the incident is still open" in str(
+        scene.case.timeline
+    )
+    scene.room.desk.dismiss(scene.incident, ANA, "a test value")
+    scene.clock.at += timedelta(minutes=1)
+    assert said(PageDeed.TAKEN_ON) == "", "it is over"
+    assert scene.room.records.verify_audit().finding == "intact"
 
 
 def test_a_severity_without_patience_does_not_escalate_by_time(night: Begin) -> None:

@@ -300,7 +300,9 @@ def _owners(case: Case) -> str:
         pages = [page for page in case.pages if page.owner == owner]
         taken = next((page for page in pages if page.confirmed), None)
         if taken is not None:
-            lines.append(f"📟 {said(owner_name(owner), 60)}: paged by {said(taken.pager, 40)}")
+            has_it = f"; {said(taken.answered_by, 60)} has it" if taken.answered_by else ""
+            by = said(taken.pager, 40)
+            lines.append(f"📟 {said(owner_name(owner), 60)}: paged by {by}{has_it}")
         elif pages:
             why = said(pages[-1].sentence, 100)
             lines.append(f"⚠️ {said(owner_name(owner), 60)}: NOT paged, {why}")

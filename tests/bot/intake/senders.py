@@ -87,6 +87,17 @@ class GitLab:
 
 
 @dataclass
+class PagerDuty:
+    secret: str = "pagerduty-hook-secret-1"
+    another: str = "pagerduty-hook-secret-2"
+
+    def __call__(self, payload: object, at: datetime) -> Sent:
+        body = json.dumps(payload).encode()
+        signed = f"v1={_hex('an-older-secret', body)}, v1={_hex(self.secret, body)}"
+        return Sent({"X-PagerDuty-Signature": signed}, body)
+
+
+@dataclass
 class Generic:
     secret: str = "generic-hook-secret-01"
     another: str = "generic-hook-secret-02"
@@ -107,6 +118,7 @@ gitguardian = GitGuardian()
 gitlab = GitLab()
 gitlab_signed = GitLab(secret=_signing(b"a"), another=_signing(b"b"))
 generic = Generic()
+pagerduty = PagerDuty()
 
 SENDERS: dict[str, tuple[str, Sender]] = {
     "github": ("github", github),
@@ -114,4 +126,5 @@ SENDERS: dict[str, tuple[str, Sender]] = {
     "gitlab with a token": ("gitlab", gitlab),
     "gitlab with a signing token": ("gitlab", gitlab_signed),
     "generic": ("generic", generic),
+    "pagerduty": ("pagerduty", pagerduty),
 }

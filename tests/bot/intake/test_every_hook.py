@@ -11,7 +11,7 @@ import pytest
 from bot.intake.hook import Delivery, Hook
 from graph.errors import AccessDeniedError, BadInputError, LocksmithError, RefusedError
 from graph.plugins import discover
-from tests.bot.intake.senders import SENDERS, Sent, gitguardian, github, gitlab_signed
+from tests.bot.intake.senders import SENDERS, Sent, gitguardian, github, gitlab_signed, pagerduty
 
 HOOKS = discover(Hook, "bot.intake.hooks")
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -41,7 +41,7 @@ def test_the_name_fits_the_module_and_a_source_is_cited(name: str) -> None:
 
 
 @every_sender
-def test_a_signed_delivery_is_taken_and_its_example_has_a_finding(sender: str) -> None:
+def test_a_signed_delivery_is_taken_and_its_example_says_one_thing(sender: str) -> None:
     kind, send = SENDERS[sender]
     hook, secret = HOOKS[kind](), send.secret
     sent = send(example(kind), NOW)
@@ -49,10 +49,14 @@ def test_a_signed_delivery_is_taken_and_its_example_has_a_finding(sender: str) -
     assert hook.verify(delivery, secret)
     payload = hook.payload(delivery)
     assert hook.ignored(delivery, payload) == ""
-    (finding,) = hook.findings(payload)
-    assert finding.rule != "unknown"
-    assert finding.place.where()
-    assert finding.values or finding.alert
+    for finding in hook.findings(payload):
+        assert finding.rule != "unknown"
+        assert finding.place.where()
+        assert finding.values or finding.alert
+    for said in hook.answers(payload):
+        assert said.key
+        assert said.person.name
+    assert len([*hook.findings(payload), *hook.answers(payload)]) == 1
 
 
 @every_sender
@@ -128,6 +132,14 @@ def test_what_is_no_leak_is_ignored_with_a_reason() -> None:
     for kind, send, payload in cases:
         delivery = delivered(send(payload, NOW))
         hook = HOOKS[kind]()
+        assert hook.ignored(delivery, hook.payload(delivery)).endswith(".")
+    event: dict[str, object] = json.loads(json.dumps(example("pagerduty")["event"]))
+    for change in (
+        {"event_type": "incident.annotated"},
+        {"agent": {"type": "inbound_integration_reference", "id": "P1"}},  # Locksmith itself
+    ):
+        delivery = delivered(pagerduty({"event": event | change}, NOW))
+        hook = HOOKS["pagerduty"]()
         assert hook.ignored(delivery, hook.payload(delivery)).endswith(".")
     ping = github({"zen": "x"}, NOW)
     ping.headers["X-GitHub-Event"] = "ping"
