@@ -35,13 +35,13 @@ from responders.runner import StepRunner, Tools, sentence_of
 from responders.silence_gate import SilenceGate
 from responders.step import AnyStep
 from responders.switchboard import Switchboard
-from responders.way_back import in_order
+from responders.way_back import in_order, made
 
 _log = structlog.get_logger()
 
 # Grows only when the order of durable steps inside a workflow changes: DBOS resumes a workflow
 # only under the version that began it. Runs of another version are begun anew from our rows.
-WORKFLOWS_VERSION = "locksmith-workflows-2"
+WORKFLOWS_VERSION = "locksmith-workflows-3"
 
 _ENDED = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 _TICK_SECONDS = 2.0
@@ -195,6 +195,8 @@ class RunEngine:
         for step in in_order(run.plan):
             if not DBOS.run_step({"name": f"undo {step.id}"}, self._undo_step, run, step):
                 return "stopped"
+        for step in made(run.plan, self._runner.makes()):
+            DBOS.run_step({"name": f"clear up {step.id}"}, self._runner.clear_up, run, step)
         DBOS.run_step({"name": "undone"}, self._end_undo, run)
         return "undone"
 

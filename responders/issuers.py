@@ -132,6 +132,19 @@ class HttpIssuer:
             )
         return False
 
+    def end(self, token: SecretValue, identifier: str) -> None:
+        """
+        Revoke a token that we had made, by its id where the issuer has a call for that.
+
+        Raises:
+            LocksmithError: it did not take it.
+        """
+        call = self._settings.revoke_by_id
+        if call is not None and identifier:
+            self._revoke(call, token, identifier)
+        else:
+            self.revoke(token, identifier)
+
     def find(self, mark: str) -> tuple[str, ...] | None:
         """
         Name the tokens that were created with `mark`; None where that cannot be told.

@@ -14,10 +14,18 @@ from responders.step import Fact, Receipt, StepContext, Verdict, VerdictKind, ju
 
 
 def put_back(
-    ref: str, field: str, receipt: Receipt, context: StepContext, *, also: tuple[str, ...] = ()
+    ref: str,
+    field: str,
+    receipt: Receipt,
+    context: StepContext,
+    *,
+    also: tuple[str, ...] = (),
+    made: str = "",
 ) -> Receipt:
     """
     Write back what was there before `receipt`; `also` are fields that changed with it.
+
+    `made` is the issuer's name for what is in the version that `receipt` tells of.
 
     Raises:
         ConflictError: somebody wrote after us. NotFoundError: the former version is gone.
@@ -28,6 +36,8 @@ def put_back(
         "restored_secret": secret.ref,
         "restored_field": field,
         "restored_version": version,
+        "made_version": written,
+        "made": made,
     }
     return Receipt(f"Version {version} of {ref} holds the former value of {field} again.", facts)
 

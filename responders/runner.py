@@ -25,7 +25,7 @@ from responders.leases import LostStepError
 from responders.limits import EngineSettings
 from responders.run_rows import DONE, Run, Ticket
 from responders.step import AnyStep, Receipt, StepContext, Verdict
-from responders.way_back import Rollback, WayBack
+from responders.way_back import Rollback, WayBack, settled_after
 
 _log = structlog.get_logger()
 
@@ -136,6 +136,49 @@ class StepRunner:
             )
             self._passing(f"{step.id}:undo-verdict")
             book.judged(run, step, self._executor, undone, verdict)
+
+    def makes(self) -> frozenset[str]:
+        """Name the steps that have a credential made."""
+        return frozenset(name for name, step in self._tools.steps.items() if step.makes)
+
+    def clear_up(self, run: Run, step: PlannedStep) -> None:
+        """End what a step that is back had made, once nobody has it any more, or say why not."""
+        self._passing(f"{step.id}:clear-intent")
+        book = self._journal.way_back
+        with structlog.contextvars.bound_contextvars(incident=run.incident_id, step=step.id):
+            ticket = book.begin_clearing(run, step, self._executor)
+            undone, seconds = ticket.receipt, settled_after(run.plan)
+            if not ticket.go or undone is None:
+                return
+            what = f"What “{step.title}” made"
+            if seconds is None:
+                why = (
+                    f"{what} stays valid: no clock says when jobs, or programs that poll, have let"
+                    " go of it. End it where it was made."
+                )
+                book.leave(run, step, self._executor, undone, why)
+                return
+            try:
+                ended, verdict = self._clear(run, step, ticket, undone, seconds)
+            except LocksmithError as error:
+                why = f"{what} may still be valid: {sentence_of(error)}"
+                book.leave(run, step, self._executor, undone, why)
+                return
+            self._passing(f"{step.id}:clear-verdict")
+            book.cleared(run, step, self._executor, undone, ended=ended, verdict=verdict)
+
+    def _clear(
+        self, run: Run, step: PlannedStep, ticket: Ticket, undone: Receipt, seconds: float
+    ) -> tuple[Receipt, Verdict]:
+        member, settings = self._member(step)
+        context = self._context(run, step, ticket, self._settings.apply_seconds)
+        for _ in context.attempts(seconds=seconds) if seconds else ():
+            context.progress("Waits until mounted files are back on the former value.")
+        self._passing(f"{step.id}:clear")
+        ended = self._patiently(lambda: member.clear_up(settings, undone, context))
+        self._passing(f"{step.id}:clear-verify")
+        looking = replace(context, deadline=self._deadline(self._settings.verify_seconds))
+        return ended, self._patiently(lambda: member.verify_cleared(settings, undone, looking))
 
     def _apply_and_verify(self, run: Run, step: PlannedStep, ticket: Ticket) -> bool:
         member, settings = self._member(step)

@@ -100,6 +100,7 @@ class Step(ABC, Generic[SettingsT]):
     changes_world: ClassVar[bool] = True  # False: only looks; needs no allow-list entry
     final: ClassVar[bool] = False  # True: what it ends stays ended; approvers are warned of it
     follows: ClassVar[bool] = False  # taken back by doing it again, once what it copies is back
+    makes: ClassVar[bool] = False  # it has a credential made, which ends when the run has gone back
     harmless: ClassVar[bool] = False  # what it leaves may stay when the run goes back
     by_hand: ClassVar[bool] = False  # people do it, so nobody here can take it back
     asks_use: ClassVar[bool] = False  # it asks the target itself who still uses the old value
@@ -154,6 +155,19 @@ class Step(ABC, Generic[SettingsT]):
             VerdictKind.REFUTED: VerdictKind.CONFIRMED,
         }
         return Verdict(turned.get(seen.kind, VerdictKind.UNKNOWN), seen.sentence, seen.facts)
+
+    def clear_up(self, settings: SettingsT, undone: Receipt, context: StepContext) -> Receipt:
+        """
+        End what `apply` had made; only a step that `makes` something overrides this.
+
+        Called once what was undone, and what follows it, is seen to be back; `undone` is the
+        receipt of `undo` with what `verify_undo` found.
+        """
+        raise RefusedError(f"The step {self.name} makes nothing that could be ended.")
+
+    def verify_cleared(self, settings: SettingsT, undone: Receipt, context: StepContext) -> Verdict:
+        """Look by another road whether it is ended, and the former one still in use."""
+        return Verdict(VerdictKind.UNKNOWN, f"{self.name} does not say whether it is ended.")
 
 
 AnyStep = Step[Any]

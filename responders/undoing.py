@@ -28,6 +28,7 @@ from responders.step import Fact, Receipt, Verdict, VerdictKind
 from responders.tables import IncidentRow, PlanRow, StepRunRow
 from responders.way_back import WayBack, barred
 
+_CLEARED, _LEFT = "cleared", "left"  # in the evidence of a step that had something made
 _DID_NOTHING = frozenset({StepState.WAITING, StepState.SKIPPED, StepState.UNDONE})
 
 
@@ -90,6 +91,55 @@ class WayBackBook:
                 return
         raise ConflictError(f"It was taken back, but that is {verdict.kind}: {verdict.sentence}")
 
+    def begin_clearing(self, run: Run, step: PlannedStep, executor: str) -> Ticket:
+        """Commit the intent to end what a step had made; nothing to do where it was not undone."""
+        with self._ledger.transaction() as transaction:
+            plan, row = rows_of(transaction.session, run.plan_id, step.id)
+            incident = transaction.session.get_one(IncidentRow, plan.incident_id)
+            current = incident.state == IncidentState.RUNNING and plan.undoing
+            due = row.state == StepState.UNDONE and not {_CLEARED, _LEFT} & row.evidence.keys()
+            undone = Receipt(row.sentence, row.evidence)
+            if not due or not current or plan.run != run.number:
+                return Ticket(go=False, state=StepState(row.state), receipt=None, receipts={})
+            take(transaction.session, row, executor, transaction.now)
+            transaction.incident(incident.id)
+            facts = {"step": step.id, "use": step.use, "clears": True, "executor": executor}
+            said = f"Ends what “{step.title}” made."
+            transaction.log(incident.id, "intent", said, facts=facts)
+            return Ticket(go=True, state=StepState.UNDONE, receipt=undone, receipts={})
+
+    def cleared(
+        self,
+        run: Run,
+        step: PlannedStep,
+        executor: str,
+        undone: Receipt,
+        *,
+        ended: Receipt,
+        verdict: Verdict,
+    ) -> None:
+        """Commit whether what the step had made is ended."""
+        facts: dict[str, object] = {"step": step.id, "clears": True}
+        seen = facts | {"verdict": verdict.kind, "facts": dict(verdict.facts)}
+        note = {_CLEARED: ended.sentence}
+        if verdict.kind is not VerdictKind.CONFIRMED:
+            note = {_LEFT: f"{ended.sentence} That is {verdict.kind}: {verdict.sentence}"}
+        with self._ledger.transaction() as transaction:
+            plan, row = held(transaction.session, run.plan_id, step.id, executor)
+            transaction.incident(plan.incident_id)
+            transaction.log(plan.incident_id, "receipt", ended.sentence, facts=facts)
+            transaction.log(plan.incident_id, "verdict", verdict.sentence, facts=seen)
+            end_step(transaction, row, StepState.UNDONE, undone.sentence, {**undone.facts, **note})
+
+    def leave(self, run: Run, step: PlannedStep, executor: str, undone: Receipt, why: str) -> None:
+        """Note that what a step had made stays as it is, and why."""
+        note = {_LEFT: why}
+        with self._ledger.transaction() as transaction:
+            plan, row = held(transaction.session, run.plan_id, step.id, executor)
+            transaction.incident(plan.incident_id)
+            transaction.log(plan.incident_id, "left", why, facts={"step": step.id})
+            end_step(transaction, row, StepState.UNDONE, undone.sentence, {**undone.facts, **note})
+
     def finish(self, run: Run) -> None:
         """Stop the incident where the way back ended, and report."""
         with self._ledger.transaction() as transaction:
@@ -101,7 +151,9 @@ class WayBackBook:
             rows = {row.step_id: row for row in steps_of(transaction.session, run.plan_id)}
             back = [s for s in run.plan.steps if rows[s.id].state == StepState.UNDONE]
             said = f"Taken back and seen to be back: {_titles(back)}." if back else ""
-            parts = (incident.stopped_because, said, "Make a new plan to go on.")
+            ended = [str(rows[s.id].evidence.get(_CLEARED) or "") for s in back]
+            left = [str(rows[s.id].evidence.get(_LEFT) or "") for s in back]
+            parts = (incident.stopped_because, said, *ended, *left, "Make a new plan to go on.")
             incident.state = IncidentState.STOPPED
             incident.stopped_because = " ".join(part for part in parts if part)
             facts = {"undone": [step.id for step in back]}

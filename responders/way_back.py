@@ -7,7 +7,7 @@ on a failed run stops, and goes forward: retried, mended, or planned anew. Appro
 is which before they decide.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 
 from responders.incident import Plan, PlannedStep, StepState
@@ -30,6 +30,7 @@ class WayBack(StrEnum):
 
 
 BACK = frozenset({WayBack.UNDONE, WayBack.FOLLOWS})
+_UNBOUNDED = frozenset({"poll", "run", "unknown"})
 _DID_NOTHING = frozenset({StepState.WAITING, StepState.SKIPPED, StepState.UNDONE})
 
 
@@ -47,6 +48,24 @@ def barred(plan: Plan, states: Mapping[str, StepState]) -> str:
         if begun and step.way_back == WayBack.NONE:
             return step.title
     return ""
+
+
+def made(plan: Plan, makes: Collection[str]) -> tuple[PlannedStep, ...]:
+    """Name the steps that had something made, to be ended last; `makes`: what such steps use."""
+    undone = (step for step in reversed(plan.steps) if step.way_back == WayBack.UNDONE)
+    return tuple(step for step in undone if step.use in makes)
+
+
+def settled_after(plan: Plan) -> float | None:
+    """
+    Say after how many seconds everybody is back who follows a copy by themselves.
+
+    None where no clock bounds that: a job that runs, a program that polls.
+    """
+    follow = [each for forecast in plan.forecasts[:1] for each in forecast.breakages]
+    if any(each.follows in _UNBOUNDED for each in follow):
+        return None
+    return max((each.seconds or 0.0 for each in follow), default=0.0)
 
 
 def words(plan: Plan) -> dict[str, str]:

@@ -7,6 +7,9 @@ in the secret's metadata, see `responders/kv_versions.py`): what a repeat after 
 them was made by the try before, and is deleted if nobody has used it. A user has two keys at most;
 when both exist, the step says which they are and when each was used, and makes no room by itself.
 
+A run that fails before the switch has the former pair written back, and the second key deleted once
+nobody has it any more.
+
 `confirm_unused` waits until IAM reports no use of the leaked key for a while. IAM reports late, so
 silence is a hint and not a proof. `deactivate` switches the key off; its undo switches it on again,
 which is a way back only while the leak is judged harmless. `delete` wants it off before. Sessions
@@ -54,6 +57,7 @@ from responders.kv_versions import (
     WRITE_VALUES,
     KvSecret,
 )
+from responders.kv_way_back import judged_back, put_back, written_back
 from responders.probing import Answer, prove_dead
 from responders.step import (
     Receipt,
@@ -101,7 +105,8 @@ class Rotate(Step[RotateSettings]):
         READ_VALUES,
         *WRITE_VALUES,
     )
-    reversible: ClassVar[bool] = False
+    reversible: ClassVar[bool] = True
+    makes: ClassVar[bool] = True
     Settings = RotateSettings
 
     def preview(self, settings: RotateSettings) -> str:
@@ -163,6 +168,47 @@ class Rotate(Step[RotateSettings]):
             f"Read back version {current} of {settings.secret} and tried it: {answer.sentence}.",
             {"version": current, "key_id": identifier},
         )
+
+    def undo(self, settings: RotateSettings, receipt: Receipt, context: StepContext) -> Receipt:
+        return put_back(
+            settings.secret,
+            settings.field,
+            receipt,
+            context,
+            also=(settings.id_field,),
+            made=str(receipt.facts["key_id"]),
+        )
+
+    def verify_undo(
+        self, settings: RotateSettings, receipt: Receipt, undone: Receipt, context: StepContext
+    ) -> Verdict:
+        return judged_back(
+            settings.secret,
+            settings.field,
+            receipt,
+            undone,
+            context,
+            also=lambda: (settings.id_field,),
+            works=lambda: self._look(settings, written_back(undone), context),
+        )
+
+    def clear_up(self, settings: RotateSettings, undone: Receipt, context: StepContext) -> Receipt:
+        made = str(undone.facts["made"])
+        IamUser(settings.user, context.connections).delete(made)
+        return Receipt(f"Deleted the key {made} of {settings.user}, which this run had made.")
+
+    def verify_cleared(
+        self, settings: RotateSettings, undone: Receipt, context: StepContext
+    ) -> Verdict:
+        def look() -> Verdict:
+            made = str(undone.facts["made"])
+            if IamUser(settings.user, context.connections).key(made) is not None:
+                return Verdict(VerdictKind.REFUTED, f"IAM still lists the key {made}.")
+            former = self._look(settings, written_back(undone), context)
+            said = f"IAM lists the key {made} no more. {former.sentence}"
+            return Verdict(former.kind, said, former.facts)
+
+        return judged(look, context)
 
 
 class KeySettings(StepSettings):

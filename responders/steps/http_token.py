@@ -11,7 +11,8 @@ the old value is tried twice and has to be refused, while the current one, if it
 be accepted (an issuer that refuses everybody proves nothing). Statuses beside `ok` and `dead`,
 time-outs and lost connections are UNKNOWN.
 
-Neither has a way back: revoked is revoked, and the former version is the leaked one.
+Revoked is revoked. A run that fails before that has the former version written back; the token that
+it had made is revoked last, when nobody is on it any more.
 
 Example::
 
@@ -31,6 +32,7 @@ import structlog
 from pydantic import Field
 
 from graph.collector import Permission
+from graph.secret_value import SecretValue
 from responders.issuers import HttpIssuer
 from responders.issuing import make_token, store_token
 from responders.kv_versions import (
@@ -84,6 +86,7 @@ class Rotate(Step[RotateSettings]):
         *WRITE_VALUES,
     )
     reversible: ClassVar[bool] = True
+    makes: ClassVar[bool] = True
     Settings = RotateSettings
 
     def preview(self, settings: RotateSettings) -> str:
@@ -141,7 +144,8 @@ class Rotate(Step[RotateSettings]):
         )
 
     def undo(self, settings: RotateSettings, receipt: Receipt, context: StepContext) -> Receipt:
-        return put_back(settings.secret, settings.field, receipt, context)
+        made = str(receipt.facts.get("token_id") or "")
+        return put_back(settings.secret, settings.field, receipt, context, made=made)
 
     def verify_undo(
         self, settings: RotateSettings, receipt: Receipt, undone: Receipt, context: StepContext
@@ -154,6 +158,32 @@ class Rotate(Step[RotateSettings]):
             context,
             works=lambda: self._look(settings, written_back(undone), context),
         )
+
+    def clear_up(self, settings: RotateSettings, undone: Receipt, context: StepContext) -> Receipt:
+        made = str(undone.facts.get("made") or "")
+        issuer = HttpIssuer(settings.issuer, context.connections)
+        issuer.end(self._made(settings, undone, context), made)
+        return Receipt(f"{settings.issuer} took the revocation of the token {made or '(no id)'}.")
+
+    def verify_cleared(
+        self, settings: RotateSettings, undone: Receipt, context: StepContext
+    ) -> Verdict:
+        def look() -> Verdict:
+            secret = KvSecret(settings.secret, context.connections)
+            issuer = HttpIssuer(settings.issuer, context.connections)
+            made, current = self._made(settings, undone, context), secret.value(settings.field)
+            return prove_dead(
+                lambda: issuer.probe(made),
+                who=settings.issuer,
+                context=context,
+                control=lambda: issuer.probe(current),
+            )
+
+        return judged(look, context)
+
+    def _made(self, settings: RotateSettings, undone: Receipt, context: StepContext) -> SecretValue:
+        secret = KvSecret(settings.secret, context.connections)
+        return secret.value(settings.field, version=int(str(undone.facts["made_version"])))
 
 
 class RevokeSettings(StepSettings):

@@ -8,7 +8,9 @@ put the former value back, and takes away the annotation in which `kubectl apply
 deletes a Secret whose successor is in use (`kubernetes_successor`), and refuses while a pod still
 names it.
 
-Why there is no way back: the former value is the leaked one. A third value is one more `rotate`.
+Why there is no way back: the former value would have to lie somewhere for the length of the run, in
+a second Secret that other rights open than the first. A third value is one more `rotate`; where a
+way back is worth more, `kubernetes_successor` has one.
 
 Example::
 

@@ -129,6 +129,7 @@ class RotatePassword(Step[RotatePasswordSettings]):
                 postgres_api.set_password(connection, role, password)
                 mark = Mark(context.key, seen.current, digest(value, context.fingerprinter))
                 secret.set_mark(mark)
+                postgres_api.clock(connection)  # what a lost connection forgets is not stored
                 done = secret.write(settings.field, value, after=seen.current)
             else:
                 password = postgres_api.password_in(now.reveal())

@@ -103,6 +103,7 @@ class Rotate(Step[RotateSettings]):
         *WRITE_VALUES,
     )
     reversible: ClassVar[bool] = True
+    makes: ClassVar[bool] = True
     Settings = RotateSettings
 
     def preview(self, settings: RotateSettings) -> str:
@@ -133,9 +134,14 @@ class Rotate(Step[RotateSettings]):
             known = digest(value, context.fingerprinter)
             secret.set_mark(replace(mark, digest=known, issued_id=accessor))
             done = secret.write(settings.field, value, after=seen.current)
+        else:
+            stored = seen.mark_of(context.key)
+            accessor = stored.issued_id if stored else ""
+        facts: dict[str, Fact] = {"version": done, "secret": settings.secret}
+        facts |= {"field": settings.field, "accessor": accessor}
         return Receipt(
             f"A new secret-id of {settings.role} is version {done} of {settings.secret}.{doubt}",
-            {"version": done, "secret": settings.secret, "field": settings.field},
+            facts,
         )
 
     def verify(self, settings: RotateSettings, receipt: Receipt, context: StepContext) -> Verdict:
@@ -158,7 +164,8 @@ class Rotate(Step[RotateSettings]):
         )
 
     def undo(self, settings: RotateSettings, receipt: Receipt, context: StepContext) -> Receipt:
-        return put_back(settings.secret, settings.field, receipt, context)
+        made = str(receipt.facts.get("accessor") or "")
+        return put_back(settings.secret, settings.field, receipt, context, made=made)
 
     def verify_undo(
         self, settings: RotateSettings, receipt: Receipt, undone: Receipt, context: StepContext
@@ -171,6 +178,27 @@ class Rotate(Step[RotateSettings]):
             context,
             works=lambda: self._look(settings, written_back(undone), context),
         )
+
+    def clear_up(self, settings: RotateSettings, undone: Receipt, context: StepContext) -> Receipt:
+        made = str(undone.facts.get("made") or "")
+        AppRole(settings.role, context).destroy(made)
+        return Receipt(f"The secret-id of {settings.role} with accessor {made} is destroyed.")
+
+    def verify_cleared(
+        self, settings: RotateSettings, undone: Receipt, context: StepContext
+    ) -> Verdict:
+        def look() -> Verdict:
+            role = AppRole(settings.role, context)
+            secret = KvSecret(settings.secret, context.connections)
+            made = secret.value(settings.field, version=int(str(undone.facts["made_version"])))
+            if role.lives(str(undone.facts.get("made") or "")) or role.find(made):
+                return Verdict(VerdictKind.REFUTED, f"{settings.role} still knows it.")
+            if not role.find(secret.value(settings.field)):
+                return Verdict(VerdictKind.REFUTED, f"{settings.role} knows the former no more.")
+            said = f"{settings.role} knows it no more, and the former one as before."
+            return Verdict(VerdictKind.CONFIRMED, said)
+
+        return judged(look, context)
 
 
 class Look(Step[LeakedSettings]):

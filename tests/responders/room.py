@@ -170,6 +170,21 @@ class Follow(Write):
     follows: ClassVar[bool] = True
 
 
+class Make(Write):
+    """Has something made, like a token: on the way back it is ended last."""
+
+    name: ClassVar[str] = "lines.make"
+    makes: ClassVar[bool] = True
+
+    def clear_up(self, settings: Lines, undone: Receipt, context: StepContext) -> Receipt:
+        self._play(f"clear {settings.line}")
+        return Receipt(f"Ended what {settings.line} made.")
+
+    def verify_cleared(self, settings: Lines, undone: Receipt, context: StepContext) -> Verdict:
+        played = self._play(f"verify-clear {settings.line}") or VerdictKind.CONFIRMED
+        return Verdict(played, f"It is {played}.")
+
+
 class Ask(Write):
     """Asks a person, like manual.confirm."""
 
@@ -251,7 +266,7 @@ class Room:
         )
         steps: dict[str, AnyStep] = {
             step.name: step
-            for step in (kind(self.effects, self.script) for kind in (Write, Follow, Ask))
+            for step in (kind(self.effects, self.script) for kind in (Write, Follow, Make, Ask))
         }
         steps |= self.real_steps
         logs = None

@@ -82,6 +82,14 @@ def test_it_is_reversible_if_and_only_if_it_has_an_undo(name: str) -> None:
 
 
 @every_step
+def test_what_it_makes_it_can_end(name: str) -> None:
+    step = STEPS[name]
+    ends = (step.clear_up is not Step.clear_up, step.verify_cleared is not Step.verify_cleared)
+    assert ends == (step.makes, step.makes)
+    assert step.reversible or not step.makes
+
+
+@every_step
 def test_what_changes_the_world_names_what_it_changes(name: str) -> None:
     step, settings = step_and_settings(name)
     assert step.targets(settings) or not step.changes_world

@@ -2,14 +2,26 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from graph.errors import ConflictError, LocksmithError, RefusedError, UnavailableError
+from graph.model import Observation
+from graph.refs import Ref
 from responders.incident import Case, IncidentState, StepState
 from responders.step import VerdictKind
 from responders.way_back import Rollback, WayBack, words
-from tests.responders.room import ANA, FALLBACK, PLAYBOOK, REPORTER, Room, report
+from tests.responders.room import (
+    ANA,
+    FALLBACK,
+    PLAYBOOK,
+    REPORTER,
+    START,
+    Room,
+    observation,
+    report,
+)
 
 Until = Callable[..., Case]
 Running = Callable[..., Room]
@@ -17,6 +29,7 @@ Running = Callable[..., Room]
 FOLLOWED = PLAYBOOK.replace(
     'refresh: {use: lines.write, title: "Copy', 'refresh: {use: lines.follow, title: "Copy'
 )
+MADE = FOLLOWED.replace("rotate: {use: lines.write", "rotate: {use: lines.make")
 SETTLED = (IncidentState.STOPPED, IncidentState.VERIFIED)
 
 
@@ -82,6 +95,67 @@ def test_what_follows_is_done_again_after_its_source_is_back(
     # Copied once forwards and, under a key of its own, once on the way back.
     assert sum("refresh" in line for line in room.effect_lines()) == 4
     assert {each.state for each in case.progress} == {StepState.UNDONE, StepState.WAITING}
+
+
+def only_restarted() -> Observation:
+    """The story without jobs and files: everybody's way back is a restart that is seen."""
+    seen = observation()
+    loose = [Ref(f"k8s://prod/payments/{each}") for each in ("Deployment/files", "CronJob/nightly")]
+    edges = tuple(edge for edge in seen.edges if edge.tail not in loose)
+    return replace(seen, edges=edges)
+
+
+def went_back(running: Running, until: Until, script: dict[str, list[object]], **room: Any) -> Case:
+    made = room.pop("observed", None)
+    script = {"verify restart 1": [VerdictKind.REFUTED], **script}
+    here = running(script=script, playbooks=(MADE, FALLBACK), **room)
+    if made is not None:
+        here.graph.merge(made, now=START)
+    return until(here, approve(here), *SETTLED)
+
+
+def test_what_a_run_had_made_is_ended_last_once_everybody_is_back(
+    running: Running, until: Until
+) -> None:
+    order: list[str] = []
+    case = went_back(running, until, {}, observed=only_restarted(), passing=order.append)
+    done = [at for at in order if at.endswith((":undo", ":clear"))]
+    assert done == [
+        "restart:1:undo",
+        "rotate:undo",
+        "refresh:1:undo",
+        "refresh:2:undo",
+        "rotate:clear",
+    ]
+    assert "Ended what rotate made. Make a new plan" in case.next_action
+    assert case.progress[0].state is StepState.UNDONE
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        (
+            {"clear rotate": [ConflictError("The issuer says no.")]},
+            "may still be valid: The issuer",
+        ),
+        ({"clear rotate": [UnavailableError("Down.")] * 9}, "may still be valid: Down."),
+        ({"verify-clear rotate": [VerdictKind.REFUTED]}, "That is refuted: It is refuted."),
+    ],
+)
+def test_what_could_not_be_ended_is_said_and_stands_in_nobodys_way(
+    running: Running, until: Until, script: dict[str, list[object]], words: str
+) -> None:
+    case = went_back(running, until, script, observed=only_restarted())
+    assert words in case.next_action
+    assert "Make a new plan" in case.next_action
+
+
+def test_where_no_clock_says_that_nobody_has_it_any_more_it_stays_valid(
+    running: Running, until: Until
+) -> None:
+    case = went_back(running, until, {})
+    assert "made stays valid: no clock says when jobs" in case.next_action
+    assert not any("Ended what" in each.sentence for each in case.timeline)
 
 
 @pytest.mark.parametrize(

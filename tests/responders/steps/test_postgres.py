@@ -111,6 +111,43 @@ def test_a_password_that_the_server_would_refuse_never_reaches_the_store(
     assert orders.logs_in(role, "leaked-password")
 
 
+def test_an_admin_that_may_not_any_more_changes_nothing(vault: Vault, orders: Orders) -> None:
+    role = orders.make_role("shop", "leaked-password")
+    vault.put("shop/db", username=role, password="leaked-password")
+    orders.run(f"ALTER ROLE {orders.admin} NOCREATEROLE")
+    with pytest.raises(AccessDeniedError, match="permission denied"):
+        RotatePassword().apply(rotate(vault), context(connected(vault, orders)))
+    assert vault.read("shop/db")["password"] == "leaked-password"
+    assert orders.logs_in(role, "leaked-password")
+    orders.run(f"ALTER ROLE {orders.admin} CREATEROLE")
+
+
+@pytest.mark.parametrize("at", ["/metadata/", "/data/"])
+def test_a_connection_that_is_lost_in_the_middle_is_mended_by_the_repeat(
+    vault: Vault, orders: Orders, at: str
+) -> None:
+    role = orders.make_role("shop", "leaked-password")
+    vault.put("shop/db", username=role, password="leaked-password")
+    cut = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = %s"
+
+    def lose_the_server(passed: Passed) -> tuple[int, bytes] | None:
+        if passed.method == "PATCH" and at in passed.path:
+            orders.run(cut, orders.admin)
+        return None
+
+    with proxy(vault.address, lose_the_server) as address, pytest.raises(UnavailableError):
+        RotatePassword().apply(rotate(vault), context(connected(vault, orders, address)))
+    # What the server forgot is not in the store, unless the last moment before its word was cut.
+    stored = vault.read("shop/db")["password"]
+    assert (stored == "leaked-password") == (at == "/metadata/")
+    assert orders.logs_in(role, "leaked-password")
+    given = context(connected(vault, orders))
+    receipt = RotatePassword().apply(rotate(vault), given)
+    assert RotatePassword().verify(rotate(vault), receipt, given).kind is VerdictKind.CONFIRMED
+    assert orders.logs_in(role, vault.read("shop/db")["password"])
+    assert not orders.logs_in(role, "leaked-password")
+
+
 def test_a_store_that_is_sealed_in_the_middle_changes_nothing_at_the_server(
     vault: Vault, orders: Orders
 ) -> None:

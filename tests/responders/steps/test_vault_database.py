@@ -7,7 +7,13 @@ import psycopg
 import pytest
 
 from graph.connections import Connections
-from graph.errors import BadInputError, NotFoundError, RefusedError, UnavailableError
+from graph.errors import (
+    BadInputError,
+    LocksmithError,
+    NotFoundError,
+    RefusedError,
+    UnavailableError,
+)
 from responders.step import Receipt, StepContext, VerdictKind
 from responders.steps.database_sessions import End, EndSettings
 from responders.steps.vault_database import (
@@ -142,6 +148,22 @@ def test_a_static_password_is_rotated_once_and_tried(engine: Engine) -> None:
     with pytest.raises(psycopg.OperationalError):
         session.execute("SELECT 1")
     session.close()
+
+
+def test_a_password_that_the_database_refuses_is_given_to_nobody(engine: Engine) -> None:
+    user, asked = engine.static()
+    old = engine.password()
+    given = context(engine.connections())
+    given = noted(given, {"look": LookStatic().apply(asked, given)})
+    engine.orders.run(f"ALTER ROLE {engine.root} NOSUPERUSER")
+    with pytest.raises(LocksmithError):
+        RotateStatic().apply(asked, given)
+    assert engine.password() == old
+    assert engine.orders.logs_in(user, old)
+    engine.orders.run(f"ALTER ROLE {engine.root} SUPERUSER")
+    receipt = RotateStatic().apply(asked, given)
+    assert RotateStatic().verify(asked, receipt, given).kind is VerdictKind.CONFIRMED
+    assert (engine.password() == old, engine.orders.logs_in(user, old)) == (False, False)
 
 
 def test_a_rotation_that_the_store_only_claims_is_refuted(engine: Engine) -> None:

@@ -13,12 +13,16 @@ import pytest
 from bot.sandbox.issuer import Paygate
 from graph.errors import ConflictError, UnavailableError
 from responders.step import Receipt, StepContext, VerdictKind
-from responders.steps import http_token, postgres_roles, vault_approle
+from responders.steps import aws_access_key, http_token, postgres_roles, vault_approle
 from tests.responders.steps.databases import Orders, Vault
 from tests.responders.steps.parts import Passed, Store, context, paygate, proxy
+from tests.responders.steps.test_aws_access_key import PATH as AWS_PATH
+from tests.responders.steps.test_aws_access_key import Deploy, deploy
 from tests.responders.steps.test_http_token import PATH, leak, revocation, rotation
 from tests.responders.steps.test_postgres_roles import Shop
 from tests.responders.steps.test_vault_engines import AppRole
+
+__all__ = ["deploy"]
 
 CONFIRMED, REFUTED, UNKNOWN = VerdictKind.CONFIRMED, VerdictKind.REFUTED, VerdictKind.UNKNOWN
 
@@ -28,6 +32,11 @@ def lose_the_answer(passed: Passed) -> tuple[int, bytes] | None:
         passed.forward()
         return 502, b""
     return None
+
+
+def lose_any_answer(passed: Passed) -> tuple[int, bytes] | None:
+    passed.forward()
+    return 502, b""
 
 
 def say_nothing(passed: Passed) -> tuple[int, bytes] | None:
@@ -69,6 +78,17 @@ def test_an_issued_token_is_taken_back_and_the_former_one_is_in_use_again(
         soon = given.now() + timedelta(seconds=1)
         blind = replace(back(given), connections=store.connections(address=address), deadline=soon)
         assert step.verify_undo(asked, receipt, undone, blind).kind is UNKNOWN
+
+    # Once nobody has it any more it is revoked, and the former one is what it was.
+    with proxy(issuer.address, lose_any_answer) as address:
+        lossy = context(store.connections(issuers={"paygate": paygate(issuer, address=address)}))
+        with pytest.raises(UnavailableError):
+            step.clear_up(asked, undone, lossy)
+    ended = step.clear_up(asked, undone, back(given))
+    assert (issuer.accepts(new), issuer.accepts(old)) == (False, True)
+    seen = step.verify_cleared(asked, undone, back(given))
+    assert seen.kind is CONFIRMED, seen
+    assert new not in f"{undone}{ended}{seen}"
 
     # The next plan rotates from there, and the leaked token dies by the version that holds it now.
     again = step.apply(asked, later(given))
@@ -113,10 +133,39 @@ def test_a_secret_id_is_taken_back_and_logs_in_again(vault: Vault) -> None:
     assert approle.log_in(approle.leaked)
     assert approle.log_in(new)  # a job that read it meanwhile is not cut off
     assert approle.leaked not in f"{undone}{seen}"
+    assert step.verify_cleared(asked, undone, back(given)).kind is REFUTED
+    for _ in range(2):
+        ended = step.clear_up(asked, undone, back(given))
+    assert (approle.log_in(new), approle.secret_ids()) == ("", 1)
+    assert approle.log_in(approle.leaked)
+    seen = step.verify_cleared(asked, undone, back(given))
+    assert seen.kind is CONFIRMED, seen
+    assert new not in f"{undone}{ended}{seen}"
 
     again = step.apply(asked, later(given))
     assert again.facts["version"] == 4
     assert approle.log_in(vault.read("ci/approle")["secret_id"])
+
+
+def test_a_pair_of_aws_is_taken_back_and_its_second_key_deleted(deploy: Deploy) -> None:
+    step, asked, given = aws_access_key.Rotate(), deploy.rotation, deploy.context()
+    receipt = step.apply(asked, given)
+    new = deploy.store.read(AWS_PATH)
+    undone = step.undo(asked, receipt, back(given))
+    again = step.undo(asked, receipt, back(given))
+    assert again == undone
+    now = deploy.store.read(AWS_PATH)
+    assert (now["access_key_id"], now["secret_access_key"]) == (deploy.leaked, deploy.secret)
+    assert now["region"] == "eu-west-1"
+    assert step.verify_undo(asked, receipt, undone, back(given)).kind is CONFIRMED
+    assert deploy.keys() == {deploy.leaked: "Active", new["access_key_id"]: "Active"}
+    for _ in range(2):
+        step.clear_up(asked, undone, back(given))
+    seen = step.verify_cleared(asked, undone, back(given))
+    assert seen.kind is CONFIRMED, seen
+    assert deploy.keys() == {deploy.leaked: "Active"}
+    # There is room for another one: the next plan is not stopped by the limit of two.
+    assert step.apply(asked, later(given)).facts["version"] == 4
 
 
 def test_what_is_back_in_the_store_and_dead_where_it_is_used_is_refuted(
