@@ -84,6 +84,7 @@ class Courier:
         self._updates = TokenBucket(
             burst=UPDATES_AT_ONCE, per_second=(UPDATES_PER_MINUTE - UPDATES_AT_ONCE) / 60
         )
+        self._others_turn = False
         self._posts: dict[str, TokenBucket] = {}
         self._paused_until: dict[str, float] = {}  # by kind of call
         self._stopping = threading.Event()
@@ -135,10 +136,19 @@ class Courier:
         if paused > 0:
             return paused
         if row.kind == UPDATE:
-            return self._updates.wait(now) or (0.0 if self._turn() else LONGEST_SLEEP_SECONDS)
+            return self._updates.wait(now) or self._until_my_turn(now)
         if row.kind in LASTING:
             return self._post_budget(row.channel).wait(now)
         return 0.0
+
+    def _until_my_turn(self, now: float) -> float:
+        if not self._turn():
+            self._others_turn = True
+            return LONGEST_SLEEP_SECONDS
+        if self._others_turn:
+            self._others_turn = False
+            self._updates.spend_all(now)  # the other one may just have made use of the budget
+        return self._updates.wait(now)
 
     def _post_budget(self, channel: str) -> TokenBucket:
         return self._posts.setdefault(channel, TokenBucket(burst=10, per_second=1.0))

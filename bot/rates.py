@@ -25,6 +25,10 @@ class TokenBucket:
         self._fill(now)
         self._tokens -= 1
 
+    def spend_all(self, now: float) -> None:
+        self._fill(now)
+        self._tokens = 0.0
+
     def _fill(self, now: float) -> None:
         if self._at is not None and now > self._at:
             self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_second)

@@ -40,14 +40,11 @@ def reading(engine: Engine) -> Iterator[Session]:
 
 def insert_once(session: Session, table: type[SQLModel], row: Mapping[str, Any], key: str) -> bool:
     """Insert `row` unless another has the same value in the unique column `key`; True if made."""
-    statement: Any
-    if session.get_bind().dialect.name == "postgresql":
-        statement = (
-            postgresql.insert(table).values(**row).on_conflict_do_nothing(index_elements=[key])
-        )
-    else:
-        statement = sqlite.insert(table).values(**row).on_conflict_do_nothing(index_elements=[key])
-    return cast("CursorResult[Any]", session.execute(statement)).rowcount == 1
+    of_dialect = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+    insert: Any = of_dialect[session.get_bind().dialect.name](table)
+    once = insert.values(**row).on_conflict_do_nothing(index_elements=[key])
+    # Asked for by RETURNING: PostgreSQL's driver counts no rows of such an INSERT.
+    return session.execute(once.returning(getattr(table, key))).first() is not None
 
 
 def changed(result: object) -> int:

@@ -155,11 +155,12 @@ def phase_note(case: Case, phase: str, steps: list[StepProgress]) -> Message:
 
 
 def stopped_note(case: Case) -> Message:
-    """Say that a person must act; posted once for each stop."""
-    step = broken_step(case)
-    what = f"“{said(step.step.title, 120)}”: {said(step.sentence, 400)}" if step else "by a person."
-    words = f"🛑 *Stopped* {what}\n{said(case.next_action, 400)}"
-    return message(f"{case.id} stopped. {case.next_action}", [section(words)])
+    """Say that a person must act, and on what; posted once for each stop."""
+    step, lines = broken_step(case), [f"🛑 *Stopped* {code(case.id)} {said(case.title, 150)}"]
+    if step is not None and step.sentence not in case.next_action:
+        lines.append(f"“{said(step.step.title, 120)}”: {said(step.sentence, 400)}")
+    lines.append(f"*Now:* {said(case.next_action, 600)}")
+    return message(f"{case.id} stopped. {case.next_action}", [section("\n".join(lines))])
 
 
 def proof_note(case: Case) -> Message:
