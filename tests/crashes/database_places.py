@@ -119,15 +119,16 @@ class DynamicRole(Engine):
 
     def prepare(self) -> None:
         super().prepare()
+        name = self.key[:8]  # users are recognised by it, and others are on this server
         self.vault.call(
             "post",
-            f"{self.mount}/roles/report",
+            f"{self.mount}/roles/{name}",
             db_name="orders",
             creation_statements=["CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}'"],
             default_ttl="1h",
         )
-        self.named = f"vault://main/{self.mount}/creds/report"
-        found = self.vault.call("get", f"{self.mount}/creds/report")["data"]
+        self.named = f"vault://main/{self.mount}/creds/{name}"
+        found = self.vault.call("get", f"{self.mount}/creds/{name}")["data"]
         self.role, self.value = found["username"], found["password"]
 
     def wrongs(self) -> Iterator[str]:
