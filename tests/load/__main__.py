@@ -3,8 +3,8 @@ The whole load test: `python -m tests.load` with KUBECONFIG at the control plane
 
 A service of 20 process pods in 3 namespaces asks a PostgreSQL all the time with a password that
 comes from OpenBao, while it is rotated twice: with two roles, rotating first, and with one role,
-revoking first. Prints the counts; exits with 1 where a promise was broken. The suite runs the same
-with 6 pods (`test_load.py`).
+revoking first. Prints the counts; exits with 1 where a promise was broken. The suite plays the same
+(`test_load.py`).
 """
 
 import os
@@ -13,11 +13,9 @@ import tempfile
 from pathlib import Path
 
 from bot.sandbox.openbao import OpenBaoServer
-from tests.load.rotations import Result, running_load
+from tests.load.rotations import REPLICAS, Result, running_load
 from tests.responders.steps.databases import ask_for_passwords
 from tests.servers.postgres import running_postgres
-
-REPLICAS = ((4, 3), (4, 3), (3, 3))
 
 
 def main() -> int:

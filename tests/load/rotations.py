@@ -25,6 +25,7 @@ from tests.load.service import FIELD, PATH, Asked, Service
 from tests.responders.steps.databases import Orders, Vault
 
 CLUSTER = "prod"
+REPLICAS = ((4, 3), (4, 3), (3, 3))  # pods of (by-env, by-file) in three namespaces: 20
 FILE_SECONDS = 8.0  # what is said of the kubelet; the control plane's own takes two
 
 
