@@ -34,6 +34,7 @@ from responders.incident import (
     StepState,
     taken_back,
 )
+from responders.late_owners import LateOwners
 from responders.limits import Mode
 from responders.opening import NOT_BEGUN, Opened
 from responders.places import Places
@@ -75,6 +76,7 @@ class IncidentDesk:
             records, self._standing, engine.page, page_answered=engine.page_answered, now=now
         )
         self._engine = engine
+        engine.chores.append(LateOwners(records, graph, engine.page, now=now).look)
         self._policy = policy
         self._rules = rules
         self.places = Places(records.ledger, rules, page=engine.page)

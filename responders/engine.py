@@ -74,6 +74,7 @@ class RunEngine:
         self.settings = settings
         self._records = records
         self._journal = records.journal
+        self.chores: list[Callable[[], None]] = []  # what housekeeping does for others
         self._switchboard = switchboard
         self._database_url = database_url
         self._default_owner = default_owner
@@ -151,7 +152,7 @@ class RunEngine:
 
     def page(self, incident_id: str, reported_at: datetime) -> None:
         """Reach the owners, durably and once per opening (`reported_at` tells openings apart)."""
-        self._start_once(f"page:{incident_id}:{int(reported_at.timestamp())}", incident_id)
+        self._start_once(f"page:{incident_id}:{reported_at.timestamp():.6f}", incident_id)
 
     def page_answered(self, answer: PageAnswer) -> str:
         """Keep what somebody did with a page where it rang; return its incident, or ""."""
@@ -280,6 +281,8 @@ class RunEngine:
             self._start_once(f"page:{incident_id}:{name}", incident_id)
         for incident_id in self._journal.pages.over():
             self.call_off(incident_id)
+        for chore in self.chores:
+            chore()
 
     def _take_over(self) -> None:
         for dead in self._leases.dead():

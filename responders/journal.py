@@ -149,7 +149,8 @@ class Journal:
             transaction.log(incident.id, "verdict", verdict.sentence, facts=facts)
             set_clocks(transaction, incident, plan)
             if state is not StepState.CONFIRMED:
-                what, turn = f"is {state}: {verdict.sentence}", turn and state is StepState.REFUTED
+                seen = "is not confirmed yet" if state is StepState.UNKNOWN else f"is {state}"
+                what, turn = f"{seen}: {verdict.sentence}", turn and state is StepState.REFUTED
                 stop_or_turn(transaction, incident, plan, step_id, what, turn=turn)
             return state
 

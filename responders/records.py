@@ -9,7 +9,7 @@ again. Every change is one short transaction with its audit entry. Who may do it
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Engine
@@ -17,7 +17,8 @@ from sqlmodel import col, select
 
 from graph.errors import RefusedError
 from graph.model import Match
-from graph.queries.blast_radius import BlastRadius, to_json
+from graph.queries.blast_radius import BlastRadius, blast_radius_from_json, to_json
+from graph.queries.owners import OwnerClaim
 from graph.words import counted
 from responders import codec
 from responders.audit import AuditChain, AuditVerdict, Checkpoint
@@ -204,6 +205,23 @@ class IncidentRecords:
             )
             facts = {"plan_hash": plan.hash, "steps": [step.id for step in plan.steps]}
             transaction.log(incident_id, "planned", sentence, actor=actor, facts=facts)
+            return True
+
+    def learn_owners(self, incident_id: str, named: Sequence[OwnerClaim]) -> bool:
+        """Add owners that were not known of an open incident; False where all of them were."""
+        with self.ledger.transaction() as transaction:
+            row = transaction.session.get_one(IncidentRow, incident_id)
+            radius = blast_radius_from_json(row.blast_radius)
+            known = {claim.owner for claim in radius.owners}
+            fresh = tuple(claim for claim in named if claim.owner not in known)
+            if not fresh or row.state not in OPEN_STATES:
+                return False
+            row = transaction.incident(incident_id)
+            row.blast_radius = to_json(replace(radius, owners=(*radius.owners, *fresh)))
+            freeze(transaction, incident_id, "owner found", row.blast_radius)
+            for claim in fresh:
+                sentence = f"{claim.owner} owns it, says {claim.source}; that was not known before."
+                transaction.log(incident_id, "owner", sentence, facts={"owner": claim.owner})
             return True
 
     def no_plan(self, incident_id: str, because: str) -> None:

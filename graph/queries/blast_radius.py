@@ -75,6 +75,15 @@ def blast_radius(
     )
 
 
+def owners_at(snapshot: Snapshot, home: Sequence[Place]) -> tuple[OwnerClaim, ...]:
+    """Return who owns what lies in `home`: one claim per owner, the nearest first."""
+    found: dict[str, OwnerClaim] = {}
+    for secret, key in home:
+        for claim in owners(snapshot, with_key(secret, key)):
+            found.setdefault(claim.owner, claim)
+    return tuple(found.values())
+
+
 def _blast_radius(
     snapshot: Snapshot, secrets: Sequence[Place], credential: Ref | None
 ) -> BlastRadius:
@@ -91,7 +100,7 @@ def _blast_radius(
         copies=tuple(_copies(snapshot, places[len(home) :])),
         consumers=consumers_of(snapshot, places),
         readers=readers_of(snapshot, places),
-        owners=_owners(snapshot, home),
+        owners=owners_at(snapshot, home),
         opens=opens,
         gaps=(*snapshot.gaps, *cut, *unsure(snapshot, (place.secret for place in places))),
     )
@@ -126,11 +135,3 @@ def _copies(snapshot: Snapshot, places: Iterable[Reached]) -> Iterator[Copy]:
         )
         via = place.syncs[-1] if place.syncs else None
         yield Copy(place.secret, place.key, via, place.refresh_interval, not used, place.syncs)
-
-
-def _owners(snapshot: Snapshot, home: Sequence[Place]) -> tuple[OwnerClaim, ...]:
-    found: dict[str, OwnerClaim] = {}
-    for secret, key in home:
-        for claim in owners(snapshot, with_key(secret, key)):
-            found.setdefault(claim.owner, claim)
-    return tuple(found.values())

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from graph.model import Edge, EdgeKind, Observation
+from graph.refs import Ref
 from responders.escalation import PagingSettings
 from responders.incident import Case, IncidentState, Person, Severity
 from responders.pager import AnyPager, PageAnswer, PageDeed
 from responders.pagers.pagerduty import PagerDutyPager, PagerDutySettings
 from responders.switchboard import PagerRoute, Switchboard
-from tests.responders.room import ANA, REPORTER, Clock, NotePager, Room, observation, report
+from tests.responders.room import ANA, REPORTER, SECRET, Clock, NotePager, Room, observation, report
 from tests.servers.oncall import ROUTING_KEY, OnCall, oncall
 
 PAYMENTS = frozenset({"team:payments"})
@@ -297,6 +299,28 @@ def test_keys_are_plain_short_and_different(night: Begin) -> None:
     keys = [page.key for page in note.pages]
     assert len(set(keys)) == 3
     assert all(key.isascii() and len(key) <= 255 for key in keys)
+
+
+def test_an_owner_who_is_named_later_is_called_then_and_once(
+    running: Callable[..., Room], until: Callable[..., Case]
+) -> None:
+    note = NotePager()
+    room = running(pagers=[PagerRoute("note", note)])
+    incident = room.desk.report(report()).incident_id
+
+    def called(owner: str) -> int:
+        return sum(page.owner == owner for page in note.pages)
+
+    planned = IncidentState.PLANNED
+    until(room, incident, planned, where=lambda: called("team:payments") == 1)
+    shop = Edge(SECRET, Ref("team:shop"), EdgeKind.OWNED_BY, {"how": "a label"})
+    room.graph.merge(Observation("later", edges=(shop,)), now=datetime.now(UTC))
+    until(room, incident, planned, seconds=60, where=lambda: called("team:shop") == 1)
+    case = room.desk.case(incident)
+    assert [claim.owner for claim in case.blast_radius.owners] == ["team:payments", "team:shop"]
+    assert "team:shop owns it, says a label of the secret" in str(case.timeline)
+    assert not room.records.learn_owners(incident, case.blast_radius.owners)
+    assert (called("team:payments"), called("team:shop")) == (1, 1)
 
 
 def test_the_engine_makes_the_rounds_that_are_due(

@@ -51,7 +51,7 @@ def help_answer(*, unknown: str = "") -> Message:
     lines = [
         *lead,
         *HELP_LINES,
-        "The first four work as “@locksmith uses payments/db” too; only you see the answer.",
+        "The four questions work as “@locksmith uses payments/db” too; only you see the answer.",
         "A message with a secret in it: its menu → *Report a leak*.",
     ]
     text = "What /leak can do."
