@@ -9,7 +9,7 @@ from graph.kubernetes import detours
 from graph.kubernetes.detours import DETOURS, DIRECT, Detour
 from graph.queries import identities
 from graph.queries.readers import readers
-from tests.graph.collectors.test_ways_around_on_a_cluster import WAYS
+from tests.graph.collectors.ways_around import WAYS
 from tests.graph.reader_rows import SERVER, Row, of_detour, rows, table
 
 PAGE = Path(__file__).parents[2] / "docs" / "readers.md"
