@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from bot.sandbox.objects import ClusterObjects, Manifest
-from tests.crashes.kv_places import wait_for
-from tests.crashes.place import SECRET, Place
+from tests.crashes.place import SECRET, Place, wait_for
 from tests.servers.operators import CertManager
 
 NAME = "session"

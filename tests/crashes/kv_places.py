@@ -1,14 +1,13 @@
 """Values in KV: generated, replaced by hand, issued over HTTP, and one that lies nowhere."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from bot.sandbox.objects import ClusterObjects
-from tests.crashes.place import SECRET, Place
+from tests.crashes.place import SECRET, Place, wait_for
 from tests.crashes.town import Town
 
 
@@ -204,10 +203,3 @@ def _workload(namespace: str, town: Town, mount: str) -> list[dict[str, Any]]:
             },
         },
     ]
-
-
-def wait_for(look: Callable[[], bool], otherwise: str) -> None:
-    end = time.monotonic() + 60
-    while not look():
-        assert time.monotonic() < end, otherwise
-        time.sleep(0.05)  # between two looks at the condition

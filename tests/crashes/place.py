@@ -8,7 +8,8 @@ what happened twice.
 
 import json
 import secrets
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -49,7 +50,14 @@ class Place:
         root = hvac.Client(url=self.town.openbao, token=self.town.root_token)
         root.sys.enable_secrets_engine("kv", path=self.key, options={"version": "2"})
         self.vault = Vault(self.town.openbao, root, self.key)
+        wait_for(self._takes_versions, "the new mount is still upgraded to versions")
         self.prepare()
+
+    def _takes_versions(self) -> bool:
+        try:
+            return bool(self.vault.root.secrets.kv.v2.read_configuration(self.key))
+        except hvac.exceptions.InvalidRequest:
+            return False
 
     def prepare(self) -> None:
         """Put there what leaks; `self.value` becomes the leaked value."""
@@ -104,3 +112,10 @@ class Place:
                 done = entry["type"] == "response" and not entry.get("error")
                 count += done and asked["operation"] == operation and part in asked["path"]
         return count
+
+
+def wait_for(look: Callable[[], bool], otherwise: str) -> None:
+    end = time.monotonic() + 60
+    while not look():
+        assert time.monotonic() < end, otherwise
+        time.sleep(0.05)  # between two looks at the condition
