@@ -19,11 +19,29 @@ from pathlib import Path
 
 from responders.incident import IncidentState
 from responders.step import VerdictKind
-from tests.responders.room import ANA, REPORTER, START, Room, observation, report
+from tests.responders.room import (
+    ANA,
+    FALLBACK,
+    PLAYBOOK,
+    REPORTER,
+    START,
+    Room,
+    making,
+    observation,
+    only_restarted,
+    report,
+)
 
 _SECONDS = 40
 _WORKERS = 2
-_ALWAYS = {"rotate:intent", "rotate:receipt", "revoke:receipt", "finish", "closed"}
+_ALWAYS = {
+    "rotate:clear-verify",
+    "rotate:intent",
+    "rotate:receipt",
+    "revoke:receipt",
+    "finish",
+    "closed",
+}
 
 
 def _now() -> datetime:
@@ -54,8 +72,8 @@ def _first(folder: Path, point: str, passed: Path | None = None) -> None:
         if at == "undone":
             threading.Timer(1, ended.set).start()  # what follows it is one commit
 
-    room = Room(folder, now=_now, passing=passing, script=_script(folder))
-    room.graph.merge(observation(), now=START)
+    room = _room(folder, passing)
+    room.graph.merge(only_restarted() if _goes_back(folder) else observation(), now=START)
     room.engine.launch()
     opened = room.desk.report(report())
     request = room.desk.ask_approval(opened.incident_id, REPORTER)
@@ -64,7 +82,7 @@ def _first(folder: Path, point: str, passed: Path | None = None) -> None:
 
 
 def _second(folder: Path, result: Path, point: str) -> None:
-    room = Room(folder, now=_now, script=_script(folder))
+    room = _room(folder)
     room.engine.launch()
     _wait(room)
     (case,) = room.desk.cases()
@@ -74,6 +92,7 @@ def _second(folder: Path, result: Path, point: str) -> None:
         "state": case.state,
         "effects": room.effect_lines(),
         "steps": [each.state for each in case.progress],
+        "next": case.next_action,
         "audit": room.records.verify_audit().finding,
         "again": sum("Takes up again" in intent for intent in intents),
     }
@@ -81,10 +100,19 @@ def _second(folder: Path, result: Path, point: str) -> None:
         out.write(json.dumps(found) + "\n")
 
 
-def _script(folder: Path) -> dict[str, list[Exception | VerdictKind]]:
-    """A run that goes back: its second wave is always refuted."""
-    back = (folder.parent / "back").exists()
-    return {"verify restart 2": [VerdictKind.REFUTED] * 9} if back else {}
+def _room(folder: Path, passing: Callable[[str], None] = lambda at: None) -> Room:
+    """A run that goes back has something made, and its second wave is always refuted."""
+    if not _goes_back(folder):
+        return Room(folder, now=_now, passing=passing)
+    script: dict[str, list[Exception | VerdictKind]] = {
+        "verify restart 2": [VerdictKind.REFUTED] * 9
+    }
+    books = (making(PLAYBOOK), FALLBACK)
+    return Room(folder, now=_now, passing=passing, script=script, playbooks=books)
+
+
+def _goes_back(folder: Path) -> bool:
+    return (folder.parent / "back").exists()
 
 
 def _wait(room: Room) -> None:

@@ -45,12 +45,14 @@ def test_a_run_killed_at_any_point_resumes_and_repeats_nothing(tmp_path: Path) -
 def test_a_run_killed_on_its_way_back_goes_back_all_the_way(tmp_path: Path) -> None:
     found = _played(tmp_path, "4", "back")
     points = (tmp_path / "points.txt").read_text().split()
-    assert {"rotate:undo-receipt", "rotate:undo-verdict", "undone"} <= set(points)
+    assert {"rotate:undo-receipt", "rotate:undo-verdict", "rotate:clear", "undone"} <= set(points)
     assert sum(":undo" in each["point"] for each in found) >= 5
+    assert any(":clear" in each["point"] for each in found)
     for each in found:
         assert each["effects"] == [], each
         assert each["state"] == "stopped", each
         assert each["steps"] == ["undone"] * 5 + ["waiting"] * 2, each
+        assert "Ended what rotate made." in each["next"], each
         assert each["audit"] == "intact", each
 
 

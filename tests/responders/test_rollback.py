@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 
 from graph.errors import ConflictError, LocksmithError, RefusedError, UnavailableError
-from graph.model import Observation
-from graph.refs import Ref
 from responders.incident import Case, IncidentState, StepState
 from responders.step import VerdictKind
 from responders.way_back import Rollback, WayBack, words
@@ -19,7 +17,6 @@ from tests.responders.room import (
     REPORTER,
     START,
     Room,
-    observation,
     report,
 )
 
@@ -29,7 +26,7 @@ Running = Callable[..., Room]
 FOLLOWED = PLAYBOOK.replace(
     'refresh: {use: lines.write, title: "Copy', 'refresh: {use: lines.follow, title: "Copy'
 )
-MADE = FOLLOWED.replace("rotate: {use: lines.write", "rotate: {use: lines.make")
+MADE = making(FOLLOWED)
 SETTLED = (IncidentState.STOPPED, IncidentState.VERIFIED)
 
 
@@ -95,14 +92,6 @@ def test_what_follows_is_done_again_after_its_source_is_back(
     # Copied once forwards and, under a key of its own, once on the way back.
     assert sum("refresh" in line for line in room.effect_lines()) == 4
     assert {each.state for each in case.progress} == {StepState.UNDONE, StepState.WAITING}
-
-
-def only_restarted() -> Observation:
-    """The story without jobs and files: everybody's way back is a restart that is seen."""
-    seen = observation()
-    loose = [Ref(f"k8s://prod/payments/{each}") for each in ("Deployment/files", "CronJob/nightly")]
-    edges = tuple(edge for edge in seen.edges if edge.tail not in loose)
-    return replace(seen, edges=edges)
 
 
 def went_back(running: Running, until: Until, script: dict[str, list[object]], **room: Any) -> Case:
