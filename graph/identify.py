@@ -3,14 +3,20 @@ Ask what a leaked value is here: its type, and for a token of Vault or OpenBao w
 
 The type is found offline. Only a value with the shape of such a token is shown to the configured
 stores, each asked with the bot's own token: a store that does not know it is not its issuer.
-Where a value is *stored* is not asked here; that is what the fingerprints are for.
+Where a value is *stored* is not asked here; that is what the fingerprints are for. Of a JWT the
+claims are read, never the signature: whose service account it speaks for is `account_tokens.py`'s.
 """
 
+import base64
+import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from graph import refs
+from graph.account_tokens import facts_of_claims
 from graph.connections import Connections, vault_errors
 from graph.detect import Detected, detect, is_vault_token
 from graph.errors import AccessDeniedError, BadInputError, NotFoundError, UnavailableError
@@ -21,6 +27,7 @@ from graph.shapes import GENERIC, OPENBAO_TOKEN
 from graph.vault_api import stanza
 
 _UNKNOWN = "Unknown credential"
+_LONGEST_CLAIMS = 8192  # characters
 _RANKS = {"high": 0, "medium": 1, "low": 2}
 
 
@@ -31,7 +38,8 @@ class Identified:
 
     `facts` of a token: `issuer` ("vault://main"), `accessor` ("" for a batch token), `policies`,
     `display_name`, `ttl` (seconds), `expire_time` ("" for never), `orphan`, `entity`, `type`,
-    `path`, `role` (ref of the auth role, "" if none). `credential` names it in the graph, None
+    `path`, `role` (ref of the auth role, "" if none). Of a token of a service account: `account`,
+    `bound_to`, `uid`, `jti`. `credential` names it in the graph, None
     where no issuer knows it; `edges` say what it opens. `gaps`: stores that could not be asked.
     """
 
@@ -48,9 +56,12 @@ def identify(value: SecretValue, connections: Connections) -> Identified:
     """Identify one value; a store that cannot be asked becomes a gap, not an error."""
     found = _main_type(value)
     if not is_vault_token(value):
+        facts, unasked = facts_of_claims(_claims(value), connections)
         return Identified(
             detector=found.detector if found else GENERIC,
             detector_name=found.detector_name if found else _UNKNOWN,
+            facts=facts,
+            gaps=unasked,
         )
     name = "Vault or OpenBao token"
     gaps: list[Gap] = []
@@ -73,6 +84,18 @@ def _main_type(value: SecretValue) -> Detected | None:
         key=lambda found: (_RANKS[found.confidence], found.start - found.end),
         default=None,
     )
+
+
+def _claims(value: SecretValue) -> Mapping[str, object]:
+    """Read what a JWT says of itself; {} where the value is none."""
+    parts = value.reveal().strip().split(".")
+    if len(parts) != 3 or len(parts[1]) > _LONGEST_CLAIMS:  # noqa: PLR2004 - head, claims, signature
+        return {}
+    try:
+        found = orjson.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (binascii.Error, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _look_up(value: SecretValue, store: str, connections: Connections) -> Mapping[str, Any]:

@@ -25,6 +25,8 @@ _ENGINES: Mapping[str, StoreKind] = {
 Value = str | int | list[str]
 Values = dict[str, Value]
 
+BOUND = ("account", "bound_to", "uid")  # of a leaked token of a service account
+
 
 @dataclass(frozen=True, slots=True)
 class LeakFacts:
@@ -43,6 +45,7 @@ class LeakFacts:
     issuer: str = ""
     accessor: str = ""
     entity: str = ""
+    bound: Mapping[str, str] = field(default_factory=dict)  # by the names of `BOUND`
     where: str = ""
     named_ref: str = ""
     current_versions: Mapping[str, int | None] = field(default_factory=dict)
@@ -72,6 +75,7 @@ def values_for(
         "store": store_name(secret or facts.issuer) or None,
         "accessor": facts.accessor or None,
         "entity": facts.entity or facts.metadata.get("playbook_entity"),
+        **facts.bound,
         "secret": secret or None,
         "field": key or None,
         "leaked_version": _leaked_version(facts, secret, key),

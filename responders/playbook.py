@@ -53,6 +53,9 @@ INCIDENT_PLACEHOLDERS = frozenset(
         "store",  # the Vault/OpenBao store (its configured name): of {secret}, else of the issuer
         "accessor",  # of a leaked Vault token
         "entity",  # id of the entity behind a leaked Vault token
+        "account",  # whom a leaked token of a service account speaks for
+        "bound_to",  # the Pod, Secret or account that this token ends with
+        "uid",  # of that object
         "secret",  # the stored secret, without #field; in `for_each: secret|sync` that one
         "field",  # its key/field
         "leaked_version",  # integer; absent where the store has no versions

@@ -20,7 +20,7 @@ from graph.refs import Ref, credential, split_key, with_key
 from graph.snapshot import Snapshot
 from responders.incident import Case, LeakReport
 from responders.opening import Opening
-from responders.placeholders import LeakFacts, first_home, store_kind_of
+from responders.placeholders import BOUND, LeakFacts, first_home, store_kind_of
 from responders.playbook import FROM_METADATA, StoreKind
 from responders.records import Underlying
 from responders.severity import SeverityFacts, SeverityRule, assess
@@ -168,6 +168,7 @@ def facts_of(
         issuer=issuer,
         accessor=accessor,
         entity=_text(case, "entity"),
+        bound={name: _text(case, name) for name in BOUND if _text(case, name)},
         where=case.sightings[0].where_name or case.sightings[0].where if case.sightings else "",
         named_ref=underlying.named_ref,
         current_versions=versions,

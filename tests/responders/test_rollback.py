@@ -17,6 +17,8 @@ from tests.responders.room import (
     REPORTER,
     START,
     Room,
+    making,
+    only_restarted,
     report,
 )
 
