@@ -301,7 +301,7 @@ def test_keys_are_plain_short_and_different(night: Begin) -> None:
     assert all(key.isascii() and len(key) <= 255 for key in keys)
 
 
-def test_an_owner_who_is_named_later_is_called_then_and_once(
+def test_an_owner_who_is_named_later_is_called_then_and_security_where_nobody_is(
     running: Callable[..., Room], until: Callable[..., Case]
 ) -> None:
     note = NotePager()
@@ -321,6 +321,8 @@ def test_an_owner_who_is_named_later_is_called_then_and_once(
     assert "team:shop owns it, says a label of the secret" in str(case.timeline)
     assert not room.records.learn_owners(incident, case.blast_radius.owners)
     assert (called("team:payments"), called("team:shop")) == (1, 1)
+    nobodys = room.desk.report(report("0" * 64, matched=False, where="https://chat/9")).incident_id
+    until(room, nobodys, planned, where=lambda: called("team:security") == 1)
 
 
 def test_the_engine_makes_the_rounds_that_are_due(
