@@ -44,8 +44,8 @@ def make_key(
         raise
     known = replace(mark, issued_id=identifier, digest=digest(value, context.fingerprinter))
     try:
+        secret.set_mark(known)  # first: to try it is a use, and what is used looks like another's
         _must_work(user, identifier, value, context)
-        secret.set_mark(known)
     except LocksmithError:
         _take_back(user, identifier)
         raise
