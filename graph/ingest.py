@@ -6,13 +6,14 @@ A log that cannot be read keeps what is known and says why, and since when. Who 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from structlog import get_logger
 
 from graph.audit_log import AuditLog, NotUnderstoodError, log_source
 from graph.connections import Connections
+from graph.detect import detect
 from graph.errors import AccessDeniedError, NotFoundError, UnavailableError
 from graph.model import Gap
 from graph.plugins import discover
@@ -108,6 +109,17 @@ def _understood(
     return events, events[0].at if events else None, warning
 
 
+def _clean(use: UseEvent) -> UseEvent:
+    """Take out what looks like a secret: who uses a leaked one chooses the path, too."""
+    return replace(use, who=_without_secrets(use.who), what=_without_secrets(use.what))
+
+
+def _without_secrets(text: str) -> str:
+    for found in reversed(detect(text)):
+        text = f"{text[: found.start]}(a secret){text[found.end :]}"
+    return text
+
+
 def _used(
     member: AuditLog, endpoint: str, portion: Portion, sought: frozenset[str]
 ) -> Iterator[UseEvent]:
@@ -117,7 +129,7 @@ def _used(
         if named.isdisjoint(member.marks.findall(line)):
             continue
         try:
-            yield from (use for use in member.uses(line, endpoint) if use.mark in sought)
+            yield from (_clean(use) for use in member.uses(line, endpoint) if use.mark in sought)
         except NotUnderstoodError:
             continue  # counted where its reads are taken in
 

@@ -137,7 +137,7 @@ class Reads:
         )
         with reading(self._engine) as connection:
             return tuple(
-                UseEvent(row.request, row.at, row.mark, row.who, row.what, row.address, row.agent)
+                UseEvent(row.request, row.at, row.mark, row.who, row.what, row.address)
                 for row in connection.execute(asked.order_by(USES.c.at))
             )
 

@@ -217,7 +217,6 @@ class UseRow(SQLModel, table=True):
     who: str = Field(sa_type=Text)
     what: str = Field(sa_type=Text)
     address: str
-    agent: str = Field(sa_type=Text)
 
 
 class AuditLogRow(SQLModel, table=True):

@@ -14,7 +14,6 @@ class UseEvent:
     who: str
     what: str
     address: str = ""
-    agent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,6 @@ class KubernetesAuditLog(AuditLog):
                 who=f"{user}, pod {pods[0]}" if pods else user,
                 what=f"{verb} {'/'.join(part for part in named if part)}".strip(),
                 address=addresses[-1] if addresses else "",
-                agent=text(event, "userAgent"),
             )
 
     def warning(self, line: bytes) -> str:

@@ -97,6 +97,18 @@ def test_each_request_with_a_leaked_token_is_told_with_who_and_from_where(
     assert watch.told(known_as) == told
 
 
+def test_a_secret_in_the_path_of_a_use_is_kept_nowhere(
+    openbao: OpenBaoServer, watch: Watch
+) -> None:
+    corner = VaultCorner(openbao)
+    token = corner.token(["default"], display_name="nightly")["client_token"]
+    known_as = watch.seek(token)
+    with pytest.raises(hvac.exceptions.Forbidden):
+        hvac.Client(openbao.address, token=token).adapter.get(f"/v1/kv/data/{token}")
+    (use,) = watch.told(known_as).uses
+    assert use.what == "read kv/data/(a secret)"
+
+
 def test_a_login_with_a_leaked_secret_id_is_told_and_looking_it_up_is_none(
     openbao: OpenBaoServer, watch: Watch
 ) -> None:
