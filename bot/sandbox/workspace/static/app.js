@@ -132,14 +132,18 @@ function refresh(options = {}) {
   return running;
 }
 
+const whereTo = () => new URLSearchParams({ user: at.user, channel: at.channel, thread: at.thread }).toString();
+
 async function load(options) {
-  const wanted = new URLSearchParams({ user: at.user, channel: at.channel, thread: at.thread });
+  const asked = whereTo();
   let next;
   try {
-    next = await (await fetch(`/page/state?${wanted}`)).json();
+    next = await (await fetch(`/page/state?${asked}`)).json();
   } catch {
     return;
   }
+  // The person went elsewhere meanwhile: this answer is about the place that they left.
+  if (asked !== whereTo()) return load(options);
   if (!next.ok) {
     at.user = "";
     return;

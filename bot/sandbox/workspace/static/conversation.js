@@ -1,5 +1,5 @@
 // Messages: in the channel and in the thread panel. A message that did not change keeps its node.
-import { avatar, clock, day, el, fullTime, icon } from "./dom.js";
+import { arrange, avatar, clock, day, el, fullTime, icon } from "./dom.js";
 import { mrkdwn } from "./mrkdwn.js";
 import { renderBlocks } from "./blocks.js";
 import { ask, openMenu } from "./overlays.js";
@@ -35,7 +35,7 @@ export function conversation(place, actions) {
     }
     if (!messages.length && empty) rows.push(keyed("empty", "", () => el("div", { class: "empty" }, empty)));
     for (const key of nodes.keys()) if (!kept.has(key)) nodes.delete(key);
-    place.replaceChildren(...rows);
+    arrange(place, rows);
 
     function keyed(key, stamp, make) {
       kept.add(key);

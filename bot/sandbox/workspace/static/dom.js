@@ -17,6 +17,27 @@ export function fill(node, ...children) {
   node.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
 }
 
+// A node that goes and comes back between the press and the release of a button loses the click, so only what
+// changed is touched.
+export function arrange(place, nodes) {
+  const wanted = new Set(nodes);
+  for (const child of [...place.childNodes]) if (!wanted.has(child)) child.remove();
+  let next = place.firstChild;
+  for (const node of nodes) {
+    if (node === next) next = next.nextSibling;
+    else place.insertBefore(node, next);
+  }
+}
+
+const drawn = new WeakMap();
+
+export function redraw(place, facts, make) {
+  const stamp = JSON.stringify(facts);
+  if (drawn.get(place) === stamp) return;
+  drawn.set(place, stamp);
+  fill(place, ...make());
+}
+
 // Icons are drawn, so that they look the same on every machine.
 const SHAPES = {
   hash: "M6.5 2.5 5 13.5M11 2.5 9.5 13.5M3 6h10.5M2.5 10H13",
