@@ -7,7 +7,7 @@ is repeated; where Slack does not let us look, the repeat says that it may be on
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from bot.outbox import FAILED as FAILED_STATE
 from bot.outbox import FILE, LOST, POST, SENDING, SENT, UPDATE, WAITING, Outbox, OutboxRow
 from bot.rates import TokenBucket
 from bot.slack_api import LostReplyError
-from graph.errors import LocksmithError, UnavailableError
+from graph.errors import LocksmithError, NotFoundError, UnavailableError
 
 log = structlog.get_logger()
 
@@ -45,6 +45,7 @@ class Outgoing:
     doubtful: bool = False
     body: str = ""  # of a file; then `address` is its name
     broadcast: bool = False  # a reply that stands in the channel as well
+    beside: str = ""  # of a file: the key of the post in whose conversation it goes
 
 
 class Sender(Protocol):
@@ -162,8 +163,8 @@ class Courier:
     def _send(self, row: OutboxRow) -> None:
         # A row found in `sending` belongs to a process that died after the call left.
         doubtful = row.kind in LASTING and row.state in {LOST, SENDING}
-        outgoing = _outgoing(row, doubtful=doubtful)
         try:
+            outgoing = self._placed(_outgoing(row, doubtful=doubtful))
             found = self._look_for(outgoing) if doubtful else None
             channel, ts = found or self._sender.send(outgoing)
         except LostReplyError as error:
@@ -179,6 +180,17 @@ class Courier:
             settled = {"state": SENT, "sent_channel": channel, "sent_ts": ts, "attempts": 0}
             due_at = self._now() + self._card_seconds
             self._settle(row, {**settled, "problem": "", "due_at": due_at})
+
+    def _placed(self, outgoing: Outgoing) -> Outgoing:
+        """Find the conversation of a file that goes beside a post, once that post is there."""
+        if not outgoing.beside:
+            return outgoing
+        post = self._outbox.delivery(outgoing.beside)
+        if post is None or post.state == FAILED_STATE:
+            raise NotFoundError("The post that a file goes with could not be made.")
+        if post.state != SENT:
+            raise UnavailableError("The post that a file goes with is on its way.")
+        return replace(outgoing, channel=post.channel)
 
     def _look_for(self, outgoing: Outgoing) -> tuple[str, str] | None:
         try:
@@ -220,4 +232,5 @@ def _outgoing(row: OutboxRow, *, doubtful: bool) -> Outgoing:
         doubtful=doubtful,
         body=content.get("body", ""),
         broadcast=content.get("broadcast", False),
+        beside=content.get("beside", ""),
     )

@@ -112,6 +112,15 @@ class Outbox:
         more, place = {"body": body}, {"channel": channel, "address": name}
         self._add(key, FILE, message, thread_ts=thread_ts, more=more, **place)
 
+    def attach_beside(self, post: str, message: Content, *, name: str, body: str) -> None:
+        """
+        Share a text file once in the conversation that the post of key `post` went to.
+
+        For a direct message: only Slack's receipt of that post tells which conversation it is.
+        """
+        more = {"body": body, "beside": post}
+        self._add(f"{post}/file", FILE, message, address=name, more=more)
+
     def update(self, channel: str, ts: str, message: Content) -> None:
         """Edit a message in place; what waits for the same message is replaced."""
         key = update_key(channel, ts)

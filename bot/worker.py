@@ -60,6 +60,7 @@ ERRANDS: Mapping[tuple[str, str], Errand] = {
     ("action", "question_readers"): answering.on_question,
     ("action", "question_blast"): answering.on_question,
     ("action", "question_access"): answering.on_question,
+    ("action", "question_all"): answering.on_all,
     ("action", "question_share"): answering.on_share,
     ("view", "question_share_form"): answering.on_share_form,
     ("action", "sighting_removed"): watching.on_removed,

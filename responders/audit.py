@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from graph.errors import BadInputError
+from graph.words import counted
 from responders.canonical import canonical_json
 
 GENESIS = "0" * 64
@@ -160,14 +161,16 @@ class AuditChain:
             last, previous = entry.sequence, entry.seal
         missing = [sequence for sequence in posted if sequence > last]
         if missing:
+            cut = max(missing) - last
             return AuditVerdict(
                 AuditFinding.TRUNCATED,
                 last + 1,
                 f"The chain ends at entry {last}, but entry {max(missing)} was posted: at least "
-                f"{max(missing) - last} entries were cut off.",
+                f"{counted(cut, 'entry')} {'was' if cut == 1 else 'were'} cut off.",
             )
-        fits = f" and fits {len(checkpoints)} checkpoints" if checkpoints else ""
-        sentence = f"The chain of {last} entries is whole{fits or ' (no checkpoint was given)'}."
+        fits = f" and fits {counted(len(checkpoints), 'checkpoint')}" if checkpoints else ""
+        fits = fits or " (no checkpoint was given)"
+        sentence = f"The chain of {counted(last, 'entry')} is whole{fits}."
         return AuditVerdict(AuditFinding.INTACT, last, sentence)
 
     def _check(

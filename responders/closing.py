@@ -16,9 +16,11 @@ def close_if_proven(records: IncidentRecords, incident_id: str) -> bool:
     if case.state is not IncidentState.VERIFIED or not gate(case).open:
         return False
     radius = case.blast_radius
+    copies = counted(len(radius.copies) + len(radius.secrets), "copy")
+    copies = counted(len(radius.copies) + len(radius.secrets), "copy-")
     return records.close(
         incident_id,
-        f"Closed with proof: {len(radius.copies) + len(radius.secrets)} copies replaced, "
+        f"Closed with proof: {copies} replaced, "
         f"{counted(len(radius.consumers), 'consumer')} on the new value, the old value refused.",
         only_from=frozenset({IncidentState.VERIFIED}),
         facts={"plan_hash": case.plan.hash if case.plan else ""},

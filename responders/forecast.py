@@ -6,11 +6,12 @@ consumer and order, from how the consumer picks a new value up, and one over all
 new value, and within which seconds a clock bounds it, stands beside the sentence.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from graph.model import PicksUp
 from graph.queries.consumers import Consumer
 from graph.refs import parse
+from graph.words import some_of
 from responders.incident import Breakage, Forecast
 
 ROTATE_FIRST = "rotate-first"
@@ -170,12 +171,8 @@ def _revoke_sentence(breakages: Sequence[Breakage]) -> str:
     if not breakages:
         return "Revoking now breaks nothing that Locksmith knows of: no consumer is known."
     broken = sum(each.breaks for each in breakages)
-    total = len(breakages)
-    if not broken:
-        return f"Revoking now breaks none of {total} consumers at once."
-    return (
-        f"Revoking now breaks {broken} of {total} consumers at once, until they run on a new value."
-    )
+    until = f", until {'it runs' if broken == 1 else 'they run'} on a new value" if broken else ""
+    return f"Revoking now {_breaks(broken, len(breakages))} at once{until}."
 
 
 def _rotate_sentence(breakages: Sequence[Breakage], waves: int) -> str:
@@ -184,13 +181,17 @@ def _rotate_sentence(breakages: Sequence[Breakage], waves: int) -> str:
     held = [each.workload for each in breakages if each.breaks]
     if held:
         return (
-            f"Rotating first breaks {len(held)} of {len(breakages)} consumers when the old value "
-            f"is revoked: {_names(held)} must be seen to first."
+            f"Rotating first {_breaks(len(held), len(breakages))} when the old value is revoked: "
+            f"{_first_of(held)} must be seen to first."
         )
-    return (
-        f"Rotating first breaks none of {len(breakages)} consumers; "
-        f"it is safe to revoke {_earliest(breakages, waves)}."
-    )
+    safe = _earliest(breakages, waves)
+    return f"Rotating first {_breaks(0, len(breakages))}; it is safe to revoke {safe}."
+
+
+def _breaks(broken: int, total: int) -> str:
+    if total == 1 and not broken:
+        return "does not break the only consumer"
+    return f"breaks {some_of(broken, total, 'consumer')}"
 
 
 def _earliest(breakages: Sequence[Breakage], waves: int) -> str:
@@ -206,13 +207,13 @@ def _earliest(breakages: Sequence[Breakage], waves: int) -> str:
     if not files:
         return after
     longest = max(each.seconds or 0.0 for each in files)
-    named = _names(each.workload for each in files[:_NAMED])
-    more = f" and {len(files) - _NAMED} more" if files[_NAMED:] else ""
+    read = "reads" if len(files) == 1 else "read"
     return (
         f"{after}, at the earliest {_spoken(longest)} after the copies changed:"
-        f" {named}{more} read it as a file"
+        f" {_first_of([each.workload for each in files])} {read} it as a file"
     )
 
 
-def _names(refs: Iterable[str]) -> str:
-    return ", ".join(ref.removeprefix("k8s://") for ref in refs)
+def _first_of(refs: Sequence[str]) -> str:
+    named = ", ".join(ref.removeprefix("k8s://") for ref in refs[:_NAMED])
+    return f"{named} and {len(refs) - _NAMED} more" if refs[_NAMED:] else named

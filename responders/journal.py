@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from sqlmodel import col, select
 
 from graph.errors import NotFoundError, RefusedError
+from graph.words import every
 from responders.incident import IncidentState, Person, StepState, UseSeen
 from responders.leases import take
 from responders.ledger import Ledger, Transaction
@@ -179,7 +180,8 @@ class Journal:
             incident = transaction.incident(incident.id)
             incident.state = IncidentState.VERIFIED
             skipped = sum(row.state == StepState.SKIPPED for row in rows)
-            sentence = f"All {len(rows)} steps are done" + (
+            done = every(len(rows), "step")
+            sentence = f"{done[0].upper()}{done[1:]} {'is' if len(rows) == 1 else 'are'} done" + (
                 f", {skipped} skipped." if skipped else "."
             )
             transaction.log(incident.id, "verified", sentence, facts={"plan_hash": plan.hash})

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from graph import refs
+from graph.words import counted
 from responders.rollouts import WorkloadState, has_pods, look, when
 from responders.step import Fact, Receipt, StepContext, Verdict, VerdictKind
 
@@ -111,9 +112,10 @@ def by_its_pods(state: WorkloadState, key: str, since: datetime | None) -> Findi
     live, new = state.live, state.new_pods(key, since)
     if state.rolled_out(key, since):
         moment = "the restart was asked for" if since is None else "the copy had changed"
-        return VerdictKind.CONFIRMED, f"runs on {len(live)} pods that all started after {moment}"
-    counted = f"{len(new)} of {len(live)} pods started on the new value"
-    return _why_not(state, counted, all_new=len(new) == len(live))
+        all_of = "one pod that" if len(live) == 1 else f"{len(live)} pods that all"
+        return VerdictKind.CONFIRMED, f"runs on {all_of} started after {moment}"
+    count = f"{len(new)} of {counted(len(live), 'pod')} started on the new value"
+    return _why_not(state, count, all_new=len(new) == len(live))
 
 
 def _without_pods(state: WorkloadState) -> Finding:

@@ -89,7 +89,9 @@ def reach_command(
 def _print_ways(answer: Readable | Readers) -> None:
     if isinstance(answer, Readable):
         ways = answer.secrets
-        title = f"{answer.subject} can obtain {len({way.secret for way in ways})} secrets"
+        title = (
+            f"{answer.subject} can obtain {counted(len({way.secret for way in ways}), 'secret')}"
+        )
     else:
         ways = answer.readers
         title = f"{counted(len(ways), 'way')} to {answer.secret}"

@@ -2,7 +2,7 @@
 Fetches text files that were posted: bounded, in memory, only with the scope `files:read`.
 
 Which files are worth it is `bot.intake.attachments`' business. The token goes to Slack's own file
-host and to the workspace that the client talks to.
+host and to the workspace that the client talks to. How files are shared is in `uploads`.
 Source: docs.slack.dev/reference/objects/file-object (url_private needs the token as a bearer).
 """
 
@@ -15,9 +15,9 @@ from slack_sdk import WebClient
 
 from bot.slack.scopes import Scopes
 from bot.slack_api import is_loopback
-from graph.errors import UnavailableError
+from graph.errors import LocksmithError, UnavailableError
 
-SCOPE = "files:read"
+SCOPE, SHARING_SCOPE = "files:read", "files:write"
 MOST_BYTES = 1_000_000
 FILE_HOSTS = frozenset({"files.slack.com", "files.slack-gov.com"})
 SERVER_ERROR = 500
@@ -47,6 +47,14 @@ class Files:
     def granted(self) -> bool:
         """Whether the scope is there."""
         return self._scopes.has(SCOPE)
+
+    @property
+    def may_share(self) -> bool:
+        """Whether files may be put into Slack; not, while Slack does not say."""
+        try:
+            return self._scopes.has(SHARING_SCOPE)
+        except LocksmithError:
+            return False
 
     def _download(self, address: str) -> bytes | None:
         """Fetch up to MOST_BYTES; None where Slack sends to its login page instead."""

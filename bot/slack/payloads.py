@@ -21,6 +21,7 @@ ACTIONS = (
     "question_readers",
     "question_blast",
     "question_access",
+    "question_all",
     "question_share",
     "plan_rotate_first",
     "plan_revoke_first",
@@ -99,6 +100,7 @@ class Asked:
     trigger_id: str = ""
     view_id: str = ""
     value: str = ""  # of the button; of a form its private_metadata
+    private: bool = False  # the message with the button is shown to this person only
 
 
 def new_entry(body: Mapping[str, Any]) -> NewEntry | None:
@@ -137,11 +139,13 @@ def asked(payload: Mapping[str, Any]) -> Asked:
     return Asked(
         user=str(_part(payload, "user").get("id") or ""),
         channel=str(_part(payload, "channel").get("id") or container.get("channel_id") or ""),
-        thread_ts=str(message.get("thread_ts") or ""),
+        # Slack does not repeat a message that only one person sees: its place alone is told.
+        thread_ts=str(message.get("thread_ts") or container.get("thread_ts") or ""),
         response_url=str(payload.get("response_url") or ""),
         trigger_id=str(payload.get("trigger_id") or ""),
         view_id="" if view.get("type") == "home" else str(view.get("id") or ""),
         value=str(action.get("value") or view.get("private_metadata") or ""),
+        private=container.get("is_ephemeral") is True,
     )
 
 

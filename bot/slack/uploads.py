@@ -1,5 +1,5 @@
 """
-Puts a text file into a thread, in Slack's three steps: announce it, send it, share it.
+Puts a text file into a thread or a direct message, in Slack's three steps: announce, send, share.
 
 Only the last step is seen by anybody, so that an upload that broke off before leaves nothing.
 Source: docs.slack.dev, working with files (files.getUploadURLExternal, completeUploadExternal).
@@ -23,7 +23,9 @@ def upload(
     words: str,
 ) -> str:
     """
-    Share `content` as a file in a thread, with `words` above it; return the file's id.
+    Share `content` as a file, with `words` above it; return the file's id.
+
+    `channel` is its id: Slack takes no user's here. `thread_ts` "": in the conversation itself.
 
     Raises:
         LocksmithError: as `slack_errors` says; AccessDeniedError without the scope files:write.
@@ -47,7 +49,7 @@ def upload(
         client.files_completeUploadExternal(
             files=[{"id": identifier, "title": name}],
             channel_id=channel,
-            thread_ts=thread_ts,
+            thread_ts=thread_ts or None,
             initial_comment=words,
         )
     return identifier

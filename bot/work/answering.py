@@ -1,7 +1,8 @@
 """
 Questions to the graph, however they are asked: by /leak, a mention, a direct message, App Home.
 
-Answered to the one who asked. A button shares an answer in a channel, drawn anew from the graph.
+Answered to the one who asked. A button shares an answer in a channel, drawn anew from the graph;
+another sends all of a long one as a file, to whoever presses it and nobody else.
 """
 
 import re
@@ -9,15 +10,7 @@ from collections.abc import Mapping
 
 from bot.inbox import Entry
 from bot.slack.payloads import asked, form_values
-from bot.slack.views.answers import (
-    access_answer,
-    ambiguous_answer,
-    blast_answer,
-    done_answer,
-    problem_answer,
-    readers_answer,
-    uses_answer,
-)
+from bot.slack.views.answers import ambiguous_answer, done_answer, drawn, problem_answer
 from bot.slack.views.asking import (
     IN_CHANNEL,
     QUESTIONS,
@@ -27,6 +20,15 @@ from bot.slack.views.asking import (
     with_buttons,
 )
 from bot.slack.views.blocks import Message
+from bot.slack.views.whole_answer import (
+    Found,
+    command,
+    is_long,
+    whole,
+    whole_file,
+    whole_name,
+    whole_note,
+)
 from bot.work.room import Room, answer, as_modal
 from graph.errors import AmbiguousError, BadInputError, LocksmithError, NotFoundError, RefusedError
 from graph.model import NodeKind
@@ -77,7 +79,7 @@ def found(room: Room, verb: str, name: str) -> Message:
             means="It looks like a value rather than a name, so it is not repeated here.",
             do_now="If it is a value, it is in Slack's records now: report it with /leak.",
         ) from None
-    return with_buttons(_about(room, snapshot, verb, ref), verb, ref)
+    return _private(room, snapshot, verb, ref)
 
 
 def on_search(entry: Entry, room: Room) -> None:
@@ -97,8 +99,32 @@ def on_question(entry: Entry, room: Room) -> None:
     room.people.may_act(by.user)
     room.people.refuse_shared(by.channel)
     verb, ref = _meant(room, f"{_ACTIONS[entry.name]}:{by.value.partition(':')[2]}")
-    about = _about(room, room.graph.snapshot(), verb, ref)
-    answer(room, entry, by, with_buttons(about, verb, ref))
+    answer(room, entry, by, _private(room, room.graph.snapshot(), verb, ref))
+
+
+def on_all(entry: Entry, room: Room) -> None:
+    """Send all of a long answer, as it is now, in a direct message to who asks for it."""
+    by = asked(entry.payload)
+    room.people.may_act(by.user)
+    room.people.refuse_shared(by.channel)
+    verb, ref = _meant(room, by.value)
+    if not room.files.may_share:
+        raise RefusedError(
+            "Locksmith may not share files here.",
+            means="Nothing was sent.",
+            do_now=f"Use the command line: {command(verb, ref)}",
+        )
+    snapshot = room.graph.snapshot()
+    everything = whole(verb, ref, _looked_up(room, snapshot, verb, ref))
+    note = f"all:{entry.key}"
+    room.outbox.post(note, by.user, whole_note(everything))
+    file = {"name": whole_name(everything), "body": whole_file(everything)}
+    room.outbox.attach_beside(note, Message(everything.count, ()), **file)
+    told = done_answer("Sent: all of it is in a direct message to you, as a file.")
+    if by.view_id:  # the answer itself stays where it is read
+        shown = _private(room, snapshot, verb, ref)
+        told = Message(told.text, (*told.blocks, *shown.blocks))
+    answer(room, entry, by, told)
 
 
 def on_share(entry: Entry, room: Room) -> None:
@@ -132,8 +158,9 @@ def _share(
             means="Nobody else has seen the answer.",
             do_now="Invite it (/invite @locksmith), or choose another channel.",
         )
-    about = _about(room, room.graph.snapshot(), verb, ref)
-    room.outbox.post(f"share:{entry.key}", channel, shared(about, name), thread_ts=thread_ts)
+    about, sendable = _about(room, room.graph.snapshot(), verb, ref)
+    message = shared(about, name, verb, ref, sendable=sendable)
+    room.outbox.post(f"share:{entry.key}", channel, message, thread_ts=thread_ts)
 
 
 def _searched(room: Room, text: str) -> Message:
@@ -149,14 +176,26 @@ def _searched(room: Room, text: str) -> Message:
     return found(room, verb, name)
 
 
-def _about(room: Room, snapshot: Snapshot, verb: str, ref: Ref) -> Message:
+def _private(room: Room, snapshot: Snapshot, verb: str, ref: Ref) -> Message:
+    about, sendable = _about(room, snapshot, verb, ref)
+    return with_buttons(about, verb, ref, sendable=sendable)
+
+
+def _about(room: Room, snapshot: Snapshot, verb: str, ref: Ref) -> tuple[Message, bool]:
+    """Draw an answer; tell also whether there is more of it, and a file to be had."""
+    about = _looked_up(room, snapshot, verb, ref)
+    sendable = is_long(about) and room.files.may_share
+    return drawn(ref, about, sendable=sendable), sendable
+
+
+def _looked_up(room: Room, snapshot: Snapshot, verb: str, ref: Ref) -> Found:
     if verb == "uses":
-        return uses_answer(consumers(snapshot, ref))
+        return consumers(snapshot, ref)
     if verb == "readers":
-        return readers_answer(readers(snapshot, ref))
+        return readers(snapshot, ref)
     if verb == "access":
-        return access_answer(room.who_read(ref))
-    return blast_answer(ref, blast_radius(snapshot, [split_key(ref)]))
+        return room.who_read(ref)
+    return blast_radius(snapshot, [split_key(ref)])
 
 
 def _meant(room: Room, question: str) -> tuple[str, Ref]:

@@ -187,20 +187,26 @@ def answer(room: Room, entry: Entry, by: Asked, message: Message, *, part: str =
     """
     Tell the one who asked, privately, by the best road there is.
 
-    In the form that was filled in if it still stands; else by the response_url; else to this
-    person only in the channel; else as a direct message. `part` keeps several answers apart.
+    In the form that was filled in if it still stands; else by the response_url, which serves where
+    the bot is no member; else to this person only in the channel; else as a direct message. `part`
+    keeps several answers apart.
     """
     key = f"{part}:{entry.key}"
     if entry.kind in {"view", "action"} and by.view_id:
         drawn = room.screen.redraw(by.view_id, as_modal(message))
         if drawn and part != "problem":
             return  # a refusal is sent as well: a form is closed before it is read
-    if by.response_url and entry.kind in {"command", "shortcut"}:
+    if by.response_url and (entry.kind in {"command", "shortcut"} or _only_here(by)):
         room.outbox.respond(key, by.response_url, message)
     elif by.channel[:1] in {"C", "G"}:
         room.outbox.ephemeral(key, by.channel, message, user=by.user, thread_ts=by.thread_ts)
     else:
         room.outbox.post(key, by.channel or by.user, message)
+
+
+def _only_here(by: Asked) -> bool:
+    """Tell whether a button was pressed under a private answer, maybe where the bot is not."""
+    return by.private and not by.thread_ts
 
 
 def as_modal(message: Message) -> Block:

@@ -28,7 +28,8 @@ def open_skip(entry: Entry, room: Room) -> None:
     incident_id, _, step_id = by.value.partition(":")
     case = room.desk.case(incident_id)
     titles = {each.step.id: each.step.title for each in case.progress}
-    room.screen.open(by.trigger_id, skip_form(titles.get(step_id, "This step"), by.value))
+    form = skip_form(case, titles.get(step_id, "This step"), by.value)
+    room.screen.open(by.trigger_id, form)
 
 
 def skip(entry: Entry, room: Room) -> None:
@@ -42,10 +43,10 @@ def open_confirm(entry: Entry, room: Room) -> None:
     """Ask what proves a step that only a person can judge."""
     by, _ = _who(entry, room)
     incident_id, _, step_id = by.value.partition(":")
-    steps = {each.step.id: each for each in room.desk.case(incident_id).progress}
-    step = steps.get(step_id)
+    case = room.desk.case(incident_id)
+    step = next((each for each in case.progress if each.step.id == step_id), None)
     title, words = (step.step.title, step.sentence) if step else ("This step", "")
-    room.screen.open(by.trigger_id, confirm_form(title, words, by.value))
+    room.screen.open(by.trigger_id, confirm_form(case, title, words, by.value))
 
 
 def confirm(entry: Entry, room: Room) -> None:
@@ -61,8 +62,8 @@ def open_waiver(entry: Entry, room: Room) -> None:
     incident_id, _, step_id = by.value.partition(":")
     room.desk.waivers.permit(incident_id, person)
     loud = room.desk.waivers.held(incident_id, step_id)
-    listed = [each.sentence for each in loud]
-    room.screen.open(by.trigger_id, although_form(listed, f"{by.value}:{mark_of(loud)}"))
+    case, listed = room.desk.case(incident_id), [each.sentence for each in loud]
+    room.screen.open(by.trigger_id, although_form(case, listed, f"{by.value}:{mark_of(loud)}"))
 
 
 def revoke_although(entry: Entry, room: Room) -> None:
@@ -84,7 +85,7 @@ def undo(entry: Entry, room: Room) -> None:
 
 def open_dismissal(entry: Entry, room: Room) -> None:
     by, _ = _who(entry, room)
-    room.screen.open(by.trigger_id, dismiss_form(by.value))
+    room.screen.open(by.trigger_id, dismiss_form(room.desk.case(by.value)))
 
 
 def dismiss(entry: Entry, room: Room) -> None:
@@ -98,7 +99,8 @@ def close(entry: Entry, room: Room) -> None:
     by, person = _who(entry, room)
     gate = room.desk.gate(by.value)
     if not gate.open:
-        room.screen.open(by.trigger_id, waiver_form(by.value, " ".join(gate.missing)))
+        form = waiver_form(room.desk.case(by.value), " ".join(gate.missing))
+        room.screen.open(by.trigger_id, form)
         return
     room.desk.close(by.value, person)
     answer(room, entry, by, done_answer("Closed, with the proof in the thread."))

@@ -31,6 +31,7 @@ from graph.kubernetes.wrong_shapes import wrong_shapes
 from graph.model import Observation
 from graph.owners import Said
 from graph.refs import Ref
+from graph.words import counted
 
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 _NAMED_GAPS = 100
@@ -80,7 +81,7 @@ def collect_manifests(
     for scope, reason, do_now in problems[:_NAMED_GAPS]:
         gathered.miss(scope, reason, do_now=do_now)
     if len(problems) > _NAMED_GAPS:
-        more = f"{len(problems) - _NAMED_GAPS} more files"
+        more = counted(len(problems) - _NAMED_GAPS, "more file")
         gathered.miss(more, f"{len(problems)} files could not be read completely.")
     return gathered.observation()
 

@@ -109,7 +109,7 @@ class End(Step[EndSettings]):
                 )
         return Verdict(
             VerdictKind.REFUTED,
-            f"{len(left)} sessions at {database} live on{_named(left)}.",
+            f"Still alive at {database}: {counted(len(left), 'session')}{_named(left)}.",
         )
 
 

@@ -32,6 +32,7 @@ from graph import refs
 from graph.collector import Permission
 from graph.errors import ConflictError, RefusedError
 from graph.kubernetes.references import pod_references
+from graph.words import counted
 from responders.copies import text_of
 from responders.kubernetes_objects import APPLIED, Json, KubernetesObject, find, put_back_by
 from responders.kv_versions import digest
@@ -174,7 +175,8 @@ class Remove(Step[RemoveSettings]):
         users = _users(secret)
         if users:
             raise RefusedError(
-                f"{len(users)} pods still name {settings.secret}: {', '.join(users[:_SHOWN])}.",
+                f"{settings.secret} is still named by {counted(len(users), 'pod')}: "
+                f"{', '.join(users[:_SHOWN])}.",
                 means="Deleted, they would not start again.",
                 do_now="Move them to the successor, then retry this step.",
             )

@@ -248,7 +248,8 @@ class EndSessions(Step[EndSessionsSettings]):
             clients = ", ".join(sorted({session.client for session in left})[:_SHOWN])
             return Verdict(
                 VerdictKind.REFUTED,
-                f"{len(left)} sessions of {name} that the old password opened live on: {clients}.",
+                f"Opened by the old password and still alive: "
+                f"{counted(len(left), 'session')} of {name}, {clients}.",
             )
         return _tried(
             server,

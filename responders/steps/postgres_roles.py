@@ -49,6 +49,7 @@ from graph.collector import Permission
 from graph.errors import BadInputError, RefusedError, UnavailableError
 from graph.postgres_api import PostgresApi
 from graph.secret_value import SecretValue
+from graph.words import counted
 from responders.kv_versions import (
     READ_VALUES,
     READ_VERSIONS,
@@ -239,7 +240,7 @@ class ConfirmIdle(Step[FormerSettings]):
                     f"No session at {settings.database} uses {name} any more.",
                 )
             clients = ", ".join(sorted({session.client for session in left})[:_SHOWN])
-            said = f"{len(left)} sessions still use {name}: {clients}"
+            said = f"{name} is still used by {counted(len(left), 'session')}: {clients}"
             context.progress(f"{said}.")
         return Verdict(
             VerdictKind.UNKNOWN,
@@ -317,7 +318,7 @@ def _wait_until_idle(server: PostgresApi, idle: str, context: StepContext) -> No
             return
     clients = ", ".join(sorted({session.client for session in found})[:_SHOWN])
     raise RefusedError(
-        f"{idle} is not idle: {len(found)} sessions use it ({clients}).",
+        f"{idle} is not idle: {counted(len(found), 'session')} of {clients}.",
         means="A new password would make their next login fail.",
         do_now="Move these clients to the role in the store, then run this again.",
     )

@@ -33,7 +33,7 @@ from pydantic import Field
 from graph import refs
 from graph.collector import Permission
 from graph.errors import NotFoundError
-from graph.words import counted
+from graph.words import counted, every, some_of
 from responders.copies import confirmed, judged_copy
 from responders.kubernetes_objects import find
 from responders.kv_versions import READ_VALUES, READ_VERSIONS, KvSecret
@@ -105,7 +105,8 @@ class Confirm(Step[ConfirmSettings]):
             late = _late(written, made, settings)
             if not late:
                 break
-            context.progress(f"{len(written) - len(late)} of {len(written)} pods were given it.")
+            given = len(written) - len(late)
+            context.progress(f"Given to {given} of {counted(len(written), 'pod')}.")
         late = _late(written, made, settings)
         last = max((moment for moment in written.values() if moment), default=made)
         facts = {
@@ -124,15 +125,16 @@ class Confirm(Step[ConfirmSettings]):
             names = ", ".join(late[:_SHOWN]) + (", …" if len(late) > _SHOWN else "")
             return Verdict(
                 VerdictKind.UNKNOWN,
-                f"{len(late)} of {len(written)} pods that mount {settings.sync} have not been given"
-                f" a version since the new one was made: {names}.",
+                "The driver gave no version since the new one was made to "
+                f"{some_of(len(late), len(written), 'pod')} of {settings.sync}: {names}.",
                 {"do_now": "Switch its rotation on, or restart these pods, and look again."},
             )
         if not written:
             return confirmed(
                 settings, f"No pod mounts {settings.sync}: the next one gets what the store holds."
             )
-        said = f"The driver wrote all {len(written)} pods of {settings.sync} after the new version"
+        pods = every(len(written), "pod")
+        said = f"The driver wrote {pods} of {settings.sync} after the new version"
         if "/Secret/" in settings.target:
             return judged_copy(settings, context, said)
         return confirmed(settings, f"{said} was made.")

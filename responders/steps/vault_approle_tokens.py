@@ -85,7 +85,7 @@ class Revoke(Step[RevokeSettings]):
         role = _Role(settings, context)
         found = role.tokens()
         for number, accessor in enumerate(found, start=1):
-            context.progress(f"{number} of {len(found)} tokens.")
+            context.progress(f"{number} of {counted(len(found), 'token')}.")
             role.revoke(accessor)
         return Receipt(
             f"The store took the revocation of {counted(len(found), 'token')} of {settings.role}.",
@@ -104,7 +104,7 @@ class Revoke(Step[RevokeSettings]):
         if left:
             return Verdict(
                 VerdictKind.REFUTED,
-                f"{len(left)} tokens of {settings.role} that had to go live on.",
+                f"{counted(len(left), 'token')} of {settings.role} that had to go: not gone.",
             )
         return Verdict(
             VerdictKind.CONFIRMED,

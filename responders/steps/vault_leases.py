@@ -32,7 +32,7 @@ from graph import postgres_api, refs
 from graph.collector import Permission
 from graph.errors import BadInputError, NotFoundError
 from graph.postgres_api import PostgresApi
-from graph.words import counted
+from graph.words import counted, every
 from responders.step import (
     Fact,
     Receipt,
@@ -105,7 +105,9 @@ class Look(Step[LeasesSettings]):
             "oids": [str(user.oid) for user in users],
         }
         return Receipt(
-            f"{len(leases)} leases of {settings.role} are out, {len(users)} users are known.", facts
+            f"Out: {counted(len(leases), 'lease')} of {settings.role}; "
+            f"known: {counted(len(users), 'user')}.",
+            facts,
         )
 
     def verify(self, settings: LeasesSettings, receipt: Receipt, context: StepContext) -> Verdict:
@@ -238,7 +240,7 @@ def _users_gone(
         )
     return Verdict(
         VerdictKind.CONFIRMED,
-        f"{said}, and so are the {len(names)} users that they made.",
+        f"{said}, with {every(len(names), 'user')} that they made.",
         facts | {"old_value_refused": True},
     )
 

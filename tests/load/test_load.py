@@ -37,7 +37,7 @@ def test_no_query_fails_with_two_roles_and_an_outage_is_as_forecast_with_one(
         rough = load.revoke_first()
         assert rough.old_is_refused
         assert (rough.on_the_new, rough.proven) == (20, 6)
-        assert "breaks 6 of 6 consumers at once" in rough.forecast
+        assert "breaks all 6 consumers at once" in rough.forecast
         assert {each.follows for each in rough.outages} == {"restart", "file"}
         # What is restarted runs on the refused password until then, so its queries do fail.
         assert all(each.failed for each in rough.outages if each.follows == "restart")

@@ -155,13 +155,17 @@ def test_when_it_is_safe_to_revoke() -> None:
     assert restarted.sentence.endswith("safe to revoke after the last of 2 restart waves.")
     followed = forecast("rotate-first", [consumer(PicksUp.SYNC)], waves=0, stale=False)
     assert "at the earliest about 2 minutes after the copies changed" in followed.sentence
-    assert "prod/payments/Deployment/x read it as a file" in followed.sentence
+    assert "prod/payments/Deployment/x reads it as a file" in followed.sentence
     quick = {"prod": 10.0, "elsewhere": 1.0}
     (file,) = forecast(
         "revoke-first", [consumer(PicksUp.SYNC)], waves=0, stale=False, file_seconds=quick
     ).breakages
     assert (file.follows, file.seconds) == ("file", 10.0)
     assert "within 10 s after its copy changed" in file.sentence
+    crowd = [consumer(PicksUp.SYNC)] * 300
+    assert "Deployment/x and 297 more read it as a file" in (
+        forecast("rotate-first", crowd, waves=0, stale=False).sentence
+    ), "a few are named"
     nobody = forecast("revoke-first", [], waves=0, stale=False)
     assert "no consumer is known" in nobody.sentence
 
@@ -241,3 +245,21 @@ def test_doubled_braces_are_for_the_step() -> None:
     filled = fill(settings, {"secret": "vault://main/kv/a"})  # type: ignore[arg-type]
     assert filled["headers"] == {"Authorization": "Bearer {admin}"}
     assert filled["values"] == {"a": "vault://main/kv/a#x"}
+
+
+@pytest.mark.parametrize(
+    ("stops", "goes_on", "revoked", "rotated"),
+    [
+        (0, 1, "does not break the only consumer at once.", "does not break the only consumer;"),
+        (0, 3, "breaks none of 3 consumers at once.", "breaks none of 3 consumers;"),
+        (1, 0, "breaks the only consumer at once, until it runs on a new value.", "the only"),
+        (1, 2, "breaks 1 of 3 consumers at once, until it runs on", "breaks none of 3 consumers;"),
+        (3, 0, "breaks all 3 consumers at once, until they run on", "breaks none of 3 consumers;"),
+    ],
+)
+def test_one_none_and_all_are_said_as_people_say_them(
+    stops: int, goes_on: int, revoked: str, rotated: str
+) -> None:
+    them = [consumer(PicksUp.RESTART)] * stops + [consumer(PicksUp.NEXT_RUN)] * goes_on
+    assert revoked in forecast("revoke-first", them, waves=0, stale=False).sentence
+    assert rotated in forecast("rotate-first", them, waves=0, stale=False).sentence

@@ -14,6 +14,7 @@ BUTTONS = (
     "question_readers",
     "question_blast",
     "question_access",
+    "question_all",
     "question_share",
 )
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bot.slack.views.blast_radius import (
+    TOP,
     consumers_text,
     copies_text,
     gaps_text,
@@ -24,7 +25,7 @@ from bot.slack.views.forms import problem_text
 from bot.slack.views.names import SEVERITY_ICON, STATE_WORDS
 from bot.slack.views.steps import progress_count
 from bot.slack.views.text import code, joined, said, top, when
-from graph.model import Gap
+from bot.slack.views.whole_answer import Found, is_long, rest_line
 from graph.queries.access import Accesses
 from graph.queries.blast_radius import BlastRadius
 from graph.queries.consumers import Consumers
@@ -59,25 +60,31 @@ def help_answer(*, unknown: str = "") -> Message:
     return message(text, [section("\n".join(lines)), report])
 
 
-def uses_answer(answer: Consumers) -> Message:
+def uses_answer(answer: Consumers, *, sendable: bool = False) -> Message:
+    """`sendable`, here and below: all of it can be had as a file."""
     count = counted(len(answer.consumers), "consumer")
-    rest = f"_All of them:_ {code(f'locksmith uses {answer.secret}', 300)}"
-    body = consumers_text(answer.consumers, {}, most=25, rest=rest)
     return message(
         f"{answer.secret} has {count}.",
-        [section(f"{code(answer.secret, 250)} has *{count}*"), section(body), *_gaps(answer.gaps)],
+        [
+            section(f"{code(answer.secret, 250)} has *{count}*"),
+            section(consumers_text(answer.consumers, {})),
+            *_end("uses", answer.secret, answer, sendable=sendable),
+        ],
     )
 
 
-def readers_answer(answer: Readers) -> Message:
-    body = readers_text(answer.readers, most=20, limit=2700)
+def readers_answer(answer: Readers, *, sendable: bool = False) -> Message:
     return message(
-        f"{len(answer.readers)} ways to read {answer.secret}.",
-        [section(f"Who can read {code(answer.secret, 250)}"), section(body), *_gaps(answer.gaps)],
+        f"{counted(len(answer.readers), 'way')} to read {answer.secret}.",
+        [
+            section(f"Who can read {code(answer.secret, 250)}"),
+            section(readers_text(answer.readers, most=TOP, limit=2700)),
+            *_end("readers", answer.secret, answer, sendable=sendable),
+        ],
     )
 
 
-def access_answer(answer: Accesses) -> Message:
+def access_answer(answer: Accesses, *, sendable: bool = False) -> Message:
     """Say who did read it, as far as audit logs say; what they do not say stands below."""
     lines = [
         f"• {code(one.subject or one.who)} {counted(one.times, 'time')}, last {when(one.last)}"
@@ -85,7 +92,7 @@ def access_answer(answer: Accesses) -> Message:
         f"{'' if one.sure else ' · _may have seen it in a list_'}"
         for one in sorted(answer.reads, key=lambda one: one.last, reverse=True)
     ]
-    body = joined(top(lines, 20, "reader"), 2500) if lines else "No read is known."
+    body = joined(top(lines, TOP, "reader"), 2500) if lines else "No read is known."
     count = sum(one.times for one in answer.reads if one.sure)
     words = f"was read *{counted(count, 'time')}*"
     if not answer.reads and answer.gaps:  # nothing was seen because nobody looked: that is no 0
@@ -93,29 +100,40 @@ def access_answer(answer: Accesses) -> Message:
     lead = f"{code(answer.secret, 250)} {words}"
     return message(
         f"{answer.secret} {words.replace('*', '')}.",
-        [section(lead), section(body), *_gaps(answer.gaps)],
+        [
+            section(lead),
+            section(body),
+            *_end("access", answer.secret, answer, sendable=sendable),
+        ],
     )
 
 
-def blast_answer(secret: str, radius: BlastRadius) -> Message:
+def blast_answer(secret: str, radius: BlastRadius, *, sendable: bool = False) -> Message:
     blocks: list[Block | None] = [
         section(f"If {code(secret, 250)} leaked:"),
         section("*Where it lies*\n" + copies_text(radius, ())),
         section("*Who owns it*\n" + owners_text(radius.owners)),
         section(
-            f"*Who consumes it* ({len(radius.consumers)})\n"
-            + consumers_text(
-                radius.consumers,
-                {},
-                most=15,
-                rest=f"_All of them:_ {code(f'locksmith uses {secret}', 300)}",
-            )
+            f"*Who consumes it* ({len(radius.consumers)})\n" + consumers_text(radius.consumers, {})
         ),
-        section("*Who can read it*\n" + readers_text(radius.readers, most=8)),
+        section("*Who can read it*\n" + readers_text(radius.readers, most=TOP)),
         section("*What it opens*\n" + opens_text(radius)) if radius.opens else None,
-        *_gaps(radius.gaps),
+        *_end("blast", secret, radius, sendable=sendable),
     ]
     return message(f"What a leak of {secret} reaches.", blocks)
+
+
+def drawn(secret: str, found: Found, *, sendable: bool = False) -> Message:
+    """Draw the answer that fits what was found."""
+    match found:
+        case Consumers():
+            return uses_answer(found, sendable=sendable)
+        case Readers():
+            return readers_answer(found, sendable=sendable)
+        case Accesses():
+            return access_answer(found, sendable=sendable)
+        case BlastRadius():
+            return blast_answer(secret, found, sendable=sendable)
 
 
 def status_answer(case: Case) -> Message:
@@ -158,7 +176,9 @@ def done_answer(words: str) -> Message:
     return message(words, [section(said(words, 1000))])
 
 
-def _gaps(gaps: tuple[Gap, ...]) -> list[Block | None]:
-    if not gaps:
-        return [context("Locksmith saw all of its sources.")]
-    return [context("*Not seen:*\n" + gaps_text(gaps))]
+def _end(verb: str, secret: str, found: Found, *, sendable: bool) -> list[Block | None]:
+    """Say where the rest of a long answer is, and what could not be seen."""
+    rest = context(rest_line(verb, secret, sendable=sendable)) if is_long(found) else None
+    if not found.gaps:
+        return [rest, context("Locksmith saw all of its sources.")]
+    return [rest, context("*Not seen:*\n" + gaps_text(found.gaps))]

@@ -21,7 +21,7 @@ from bot.slack.views.blocks import (
     section,
     text_input,
 )
-from bot.slack.views.names import ORDER_WORDS, who
+from bot.slack.views.names import ORDER_WORDS, incident_name, who
 from bot.slack.views.steps import forecast_text, plan_lines
 from bot.slack.views.text import code, joined, said, when
 from graph.words import counted
@@ -157,6 +157,7 @@ def deny_form(case: Case, request_id: str) -> Block:
     return modal(
         "Deny this plan",
         [
+            section(incident_name(case)),
             section("Nothing of this plan will be run. The incident stays open."),
             text_input(
                 "reason",

@@ -17,6 +17,7 @@ from bot.slack.views.text import said
 from graph.refs import Ref, split_key, with_key
 
 QUESTIONS = ("uses", "readers", "blast", "access")
+SEND = "question_all"
 LABELS = {
     "uses": "Who uses it",
     "readers": "Who can read it",
@@ -27,21 +28,32 @@ IN_CHANNEL = "channel"
 _DIGITS = 16
 
 
-def with_buttons(answer: Message, verb: str, ref: Ref) -> Message:
-    """Offer the other three questions, and to share this answer; nothing of it is shared yet."""
+def with_buttons(answer: Message, verb: str, ref: Ref, *, sendable: bool = False) -> Message:
+    """
+    Offer the other three questions, and to share this answer; nothing of it is shared yet.
+
+    `sendable`: it is longer than what stands here, and can be sent as a file.
+    """
     others = [
         button(LABELS[other], f"question_{other}", question_value(other, ref))
         for other in QUESTIONS
         if other != verb
     ]
     share = button("Share in a channel", "question_share", question_value(verb, ref))
-    under = [actions("question", *others, share), context("Only you see this.")]
+    rest = _send_button(verb, ref) if sendable else None
+    under = [actions("question", rest, *others, share), context("Only you see this.")]
     return Message(answer.text, (*answer.blocks, *(block for block in under if block)))
 
 
-def shared(answer: Message, name: str) -> Message:
-    """Draw an answer for a channel, with the name of who put it there."""
-    return Message(answer.text, (*answer.blocks, context(f"Shared by {said(name, 80)}.")))
+def shared(answer: Message, name: str, verb: str, ref: Ref, *, sendable: bool = False) -> Message:
+    """Draw an answer for a channel, with the name of who put it there; the rest is for each one."""
+    rest = actions("question", _send_button(verb, ref)) if sendable else None
+    under = [rest, context(f"Shared by {said(name, 80)}.")]
+    return Message(answer.text, (*answer.blocks, *(block for block in under if block)))
+
+
+def _send_button(verb: str, ref: Ref) -> Block:
+    return button("Send me all", SEND, question_value(verb, ref), style="primary")
 
 
 def share_form(question: str) -> Block:

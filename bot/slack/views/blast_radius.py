@@ -7,8 +7,8 @@ Grouped by owner and namespace, the worst first, the top ten shown and the rest 
 
 from collections.abc import Mapping, Sequence
 
-from bot.slack.views.blocks import Block, context, header, modal, section
-from bot.slack.views.names import owner_name, place_of, ref_code, short_name
+from bot.slack.views.blocks import Block, context, modal, section
+from bot.slack.views.names import incident_name, owner_name, place_of, ref_code, short_name
 from bot.slack.views.text import code, duration, joined, said, top, when
 from graph.model import Gap, Match
 from graph.queries.blast_radius import BlastRadius
@@ -187,7 +187,7 @@ def breakages_of(case: Case, order: str = "revoke-first") -> dict[str, Breakage]
 def blast_radius_modal(case: Case) -> Block:
     """Everything that the card only counts, as far as a modal holds it."""
     radius = case.blast_radius
-    blocks: list[Block] = [header(f"Blast radius of {case.id}")]
+    blocks: list[Block] = [section(incident_name(case))]
     blocks.append(
         section(
             "*Where it lies*\n" + copies_text(radius, case.matches, case.identity_facts, most=30)

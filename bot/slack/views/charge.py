@@ -15,8 +15,8 @@ from bot.slack.views.blocks import (
     text_input,
 )
 from bot.slack.views.forms import REASON
-from bot.slack.views.names import SEVERITY_ICON, who
-from bot.slack.views.text import code, said, when
+from bot.slack.views.names import SEVERITY_ICON, incident_name, who
+from bot.slack.views.text import said, when
 from responders.escalation import acknowledged
 from responders.incident import OPEN_STATES, Case, Lead, Severity
 
@@ -52,13 +52,14 @@ def in_charge(case: Case) -> list[tuple[str, str]]:
 def assign_form(case: Case, slack_user: str) -> Block:
     """Ask who leads from now on; whoever opens it stands there first, unless they lead already."""
     lead = case.lead
-    words = f"Nobody leads {code(case.id)} yet."
+    words = "Nobody leads it yet."
     if lead is not None:
-        words = f"{who(lead.person)} leads {code(case.id)} since {when(lead.at)}."
+        words = f"{who(lead.person)} leads it since {when(lead.at)}."
     mine = lead is not None and lead.person.slack_user == slack_user
     return modal(
         "Assign" if lead is None else "Hand over",
         [
+            section(incident_name(case)),
             section(f"{words} The new lead is told personally."),
             person_input(NEW_LEAD, "Who leads it from now on?", first="" if mine else slack_user),
             text_input(
@@ -82,7 +83,8 @@ def severity_form(case: Case) -> Block:
     return modal(
         "Severity",
         [
-            section(f"{code(case.id)} is *{case.severity}* now:\n{reasons or 'no rule applied'}"),
+            section(incident_name(case)),
+            section(f"It is *{case.severity}* now:\n{reasons or 'no rule applied'}"),
             choice_input(
                 LEVEL,
                 "What is it really?",
@@ -112,8 +114,8 @@ def lead_note(case: Case, lead: Lead) -> Message:
 def lead_notice(case: Case, lead: Lead) -> Message:
     """Tell the new lead personally what they were given, why, and what is next."""
     lines = [
-        f"👤 *You lead {code(case.id)} now*, says {who(lead.by)}.",
-        f"{SEVERITY_ICON[case.severity]} *{said(case.title, 150)}* ({case.severity})",
+        f"👤 *You lead this incident now*, says {who(lead.by)}.",
+        f"{incident_name(case)} ({case.severity})",
         f"*They say:* “{said(lead.note, 500)}”" if lead.note else "",
         f"*Next:* {said(case.next_action, 300)}",
         "If it cannot be you, hand it over.",

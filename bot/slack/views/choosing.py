@@ -16,7 +16,9 @@ def choice(offers: Sequence[tuple[str, str]], *, remark: str = "") -> Message:
         blocks.append(
             {
                 **section(code(shown, 250)),
-                "accessory": button(label, "offer_take", value, style="primary"),
+                "accessory": button(
+                    label, "offer_take", value, style="primary", aloud=f"{label}: {shown}"
+                ),
             }
         )
     if remark:

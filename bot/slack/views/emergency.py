@@ -7,7 +7,7 @@ The banner on the card is the incident's next action; see `responders/next_actio
 import orjson
 
 from bot.slack.views.blocks import Block, modal, section, text_input
-from bot.slack.views.names import order_words
+from bot.slack.views.names import incident_name, order_words
 from bot.slack.views.steps import forecast_text, plan_lines
 from bot.slack.views.text import code, joined, said
 from responders.incident import Case
@@ -22,6 +22,7 @@ def glass_form(case: Case) -> Block:
     return modal(
         "Break glass",
         [
+            section(incident_name(case)),
             section(f"🚨 {words}"),
             *_plan(case),
             text_input(
@@ -75,6 +76,7 @@ def review_form(case: Case) -> Block:
     return modal(
         "Review a break-glass run",
         [
+            section(incident_name(case)),
             section(words),
             text_input(
                 "reason",

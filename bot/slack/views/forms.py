@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from bot.slack.views.blocks import Block, modal, section, text_input
-from bot.slack.views.text import code, joined, said
+from bot.slack.views.names import incident_name
+from bot.slack.views.text import joined, said
+from responders.incident import Case
 
 VALUE, NAMED, WHERE, NOTE, REASON, CHOICE = "value", "named", "where", "note", "reason", "choice"
 
@@ -59,20 +61,11 @@ def busy_view(title: str) -> Block:
     return modal(title, [section("🔎 Looking…")], callback_id="shown")
 
 
-def result_view(title: str, lines: list[str]) -> Block:
-    """Say the outcome in a form's place; `lines` are safe mrkdwn."""
-    return modal(title, [section(joined(lines, 2800))], callback_id="shown")
-
-
-def refusal_view(happened: str, means: str, do_now: str) -> Block:
-    """Say no, or that something went wrong, in a form's place."""
-    return modal("Not done", [section(problem_text(happened, means, do_now))], callback_id="shown")
-
-
-def skip_form(step_title: str, value: str) -> Block:
+def skip_form(case: Case, step_title: str, value: str) -> Block:
     """`value` is "INCIDENT:STEP", opaque to Slack."""
     return _reason_form(
         "Skip a step",
+        case,
         f"*{said(step_title, 150)}* will not be done, and what it should have proven is not.",
         callback_id="step_skip_reason",
         submit="Skip it",
@@ -80,11 +73,12 @@ def skip_form(step_title: str, value: str) -> Block:
     )
 
 
-def although_form(copies: Sequence[str], value: str) -> Block:
+def although_form(case: Case, copies: Sequence[str], value: str) -> Block:
     """Ask why it is revoked while these may need it; `value` names step and list."""
     listed = joined([f"• {said(copy, 300)}" for copy in copies], 2000)
     return _reason_form(
         "Revoke all the same",
+        case,
         f"The old value may still be needed:\n{listed}\nWho is named may break. It counts for"
         " these only: another copy, reader or user holds it back again.",
         callback_id="step_although_reason",
@@ -94,10 +88,11 @@ def although_form(copies: Sequence[str], value: str) -> Block:
     )
 
 
-def confirm_form(step_title: str, instructions: str, value: str) -> Block:
+def confirm_form(case: Case, step_title: str, instructions: str, value: str) -> Block:
     """Ask what a person saw that proves a step; `value` is "INCIDENT:STEP"."""
     return _reason_form(
         "Confirm a step",
+        case,
         f"*{said(step_title, 150)}*\n{said(instructions, 1200)}",
         callback_id="step_confirm_evidence",
         submit="Confirm",
@@ -106,25 +101,27 @@ def confirm_form(step_title: str, instructions: str, value: str) -> Block:
     )
 
 
-def dismiss_form(incident_id: str) -> Block:
+def dismiss_form(case: Case) -> Block:
     """Ask why it is no leak."""
     return _reason_form(
         "False alarm",
-        f"{code(incident_id)} is closed, and nothing is changed.",
+        case,
+        "It is closed, and nothing is changed.",
         callback_id="incident_dismiss_reason",
         submit="Close it",
-        metadata=incident_id,
+        metadata=case.id,
     )
 
 
-def waiver_form(incident_id: str, missing: str) -> Block:
+def waiver_form(case: Case, missing: str) -> Block:
     """Close without all evidence: a named person and a reason stand in for it."""
     return _reason_form(
         "Close without proof",
-        f"The evidence for {code(incident_id)} is not complete:\n{said(missing, 1200)}",
+        case,
+        f"The evidence is not complete:\n{said(missing, 1200)}",
         callback_id="incident_waive",
         submit="Close with my name",
-        metadata=incident_id,
+        metadata=case.id,
     )
 
 
@@ -139,11 +136,19 @@ def problem_text(happened: str, means: str, do_now: str) -> str:
 
 
 def _reason_form(
-    title: str, words: str, *, callback_id: str, submit: str, metadata: str, question: str = "Why?"
+    title: str,
+    case: Case,
+    words: str,
+    *,
+    callback_id: str,
+    submit: str,
+    metadata: str,
+    question: str = "Why?",
 ) -> Block:
     return modal(
         title,
         [
+            section(incident_name(case)),
             section(words),
             text_input(
                 REASON,

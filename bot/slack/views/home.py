@@ -14,7 +14,7 @@ from bot.slack.views.blocks import (
     section,
 )
 from bot.slack.views.forms import problem_text
-from bot.slack.views.names import SEVERITY_ICON, STATE_WORDS, owner_name, who
+from bot.slack.views.names import STATE_WORDS, incident_name, owner_name, who
 from bot.slack.views.text import code, joined, said, top
 from graph.refs import Ref
 from graph.words import counted
@@ -67,12 +67,18 @@ def _waiting(waiting: Sequence[tuple[Case, Wait]]) -> list[Block]:
 
 def _button(case: Case, wait: Wait) -> Block:
     if wait is Wait.APPROVAL and case.approval is not None:
-        return button("Review & approve", "approval_review", request_value(case, case.approval))
+        value = request_value(case, case.approval)
+        aloud = f"Review and approve {case.id}"
+        return button("Review & approve", "approval_review", value, aloud=aloud)
     if wait is Wait.REVIEW:
-        return button("Review", "glass_review_open", case.id)
+        return button("Review", "glass_review_open", case.id, aloud=f"Review {case.id}")
     if wait is Wait.LEAD:
-        return button("Hand over", "assign_open", case.id)
-    return button("Blast radius", "blast_radius_show", case.id)
+        return button("Hand over", "assign_open", case.id, aloud=f"Hand over {case.id}")
+    return _radius_button(case)
+
+
+def _radius_button(case: Case) -> Block:
+    return button("Blast radius", "blast_radius_show", case.id, aloud=f"Blast radius of {case.id}")
 
 
 def _secrets(mine: Mine) -> list[Block]:
@@ -101,9 +107,7 @@ def _refs(refs: Sequence[Ref], most: int) -> list[str]:
 
 def _cases(cases: Sequence[Case]) -> list[Block]:
     blocks = [header(counted(len(cases), "open incident"))]
-    for case in cases[:SHOWN]:
-        show = button("Blast radius", "blast_radius_show", case.id)
-        blocks.append(section(_line(case), accessory=show))
+    blocks += [section(_line(each), accessory=_radius_button(each)) for each in cases[:SHOWN]]
     if len(cases) > SHOWN:
         blocks.append(context(f"… and {len(cases) - SHOWN} more: /leak status"))
     return blocks
@@ -111,7 +115,4 @@ def _cases(cases: Sequence[Case]) -> list[Block]:
 
 def _line(case: Case) -> str:
     lead = f" · 👤 {who(case.lead.person)}" if case.lead else ""
-    return (
-        f"{SEVERITY_ICON[case.severity]} {code(case.id)} *{said(case.title, 150)}*\n"
-        f"{STATE_WORDS[case.state]}{lead} · {said(case.next_action, 250)}"
-    )
+    return f"{incident_name(case)}\n{STATE_WORDS[case.state]}{lead} · {said(case.next_action, 250)}"

@@ -2,9 +2,9 @@
 
 from urllib.parse import unquote
 
-from bot.slack.views.text import code, mention, plain, said
+from bot.slack.views.text import code, plain, said
 from graph.refs import split_key
-from responders.incident import IncidentState, Person, Severity, StepState
+from responders.incident import Case, IncidentState, Person, Severity, StepState
 
 SEVERITY_ICON = {
     Severity.CRITICAL: "🔴",
@@ -71,16 +71,16 @@ def owner_name(owner: str) -> str:
     return unquote(owner.partition(":")[2] or owner) if owner else "no known owner"
 
 
+def incident_name(case: Case) -> str:
+    """Name an incident where several may be open: how bad, its id, what leaked."""
+    return f"{SEVERITY_ICON[case.severity]} {code(case.id)} *{said(case.title, 150)}*"
+
+
 def who(person: Person | None) -> str:
     """Mention a person without a ping in text that everybody reads: the name, not the id."""
     if person is None:
         return "somebody"
     return said(person.name or person.identity, 80)
-
-
-def ping(person: Person) -> str:
-    """Mention a person so that Slack notifies."""
-    return mention(person.slack_user, person.name or person.identity)
 
 
 def order_words(order: str) -> str:

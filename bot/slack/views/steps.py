@@ -83,11 +83,7 @@ def progress_count(case: Case) -> str:
 def forecast_text(forecast: Forecast, *, chosen: bool, limit: int = 500) -> str:
     """One order and its consequence."""
     mark = " ← chosen" if chosen else ""
-    broken = [each for each in forecast.breakages if each.breaks]
-    count = f"{len(broken)} of {counted(len(forecast.breakages), 'consumer')} would break"
-    return (
-        f"*{said(order_words(forecast.order))}*{mark}: {said(forecast.sentence, limit)} _({count})_"
-    )
+    return f"*{said(order_words(forecast.order))}*{mark}: {said(forecast.sentence, limit)}"
 
 
 def broken_step(case: Case) -> StepProgress | None:

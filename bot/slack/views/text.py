@@ -2,10 +2,12 @@
 Words from outside, made safe for Slack: escaped, stripped, shortened with a count.
 
 Names of clusters, labels and annotations are attacker-controlled: here they lose what could
-mention people, reorder the line or hide in it. Slack has no escape for `*_~`, so that names are
-shown in code spans. Nothing here knows what an incident is.
+mention people, reorder the line or hide in it. Slack has no escape for `*~` and `:emoji:`: names
+are shown in code spans, and in sentences a sign that looks alike stands for each of them. Nothing
+here knows what an incident is.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -22,6 +24,9 @@ _FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")  # draw
 _VARIATION = range(0xFE00, 0xFE10)
 _REMEMBERED = 10_000  # characters; all that there are would be 100 MB
 _ESCAPED_SIZE = {"&": len("&amp;"), "<": len("&lt;"), ">": len("&gt;")}
+
+_LOOK_ALIKE = str.maketrans({"*": "\u2217", "~": "\u223c", "`": "'"})
+_EMOJI = re.compile(r":([\w+'-]*[A-Za-z][\w+'-]*):")
 
 
 class _Shown(dict[int, str | None]):
@@ -69,18 +74,23 @@ def escape(text: str) -> str:
 
 def plain(text: str, limit: int = NAME_LIMIT) -> str:
     """For plain_text objects: clean and short; never empty, because Slack refuses empty text."""
-    return cut(clean(text), limit) or "-"
+    return cut(_tame(clean(text)), limit) or "-"
 
 
 def said(text: str, limit: int = LINE_LIMIT) -> str:
     """For sentences inside mrkdwn: clean, short (as Slack counts, after escaping), escaped."""
-    return _escaped(clean(text), limit)
+    return _escaped(_tame(clean(text)), limit)
 
 
 def code(text: str, limit: int = NAME_LIMIT) -> str:
     """For names inside mrkdwn: a code span that its content cannot leave."""
     inside = _escaped(clean(text).replace("`", "'"), limit)
     return f"`{inside or '-'}`"
+
+
+def _tame(text: str) -> str:
+    """Leave nothing that Slack would draw as bold, struck out, as code or as an emoji."""
+    return _EMOJI.sub("\u2236\\1\u2236", text.translate(_LOOK_ALIKE))
 
 
 def _escaped(text: str, limit: int) -> str:

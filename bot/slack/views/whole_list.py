@@ -1,23 +1,21 @@
 """
 All consumers of an incident, where a card has room for ten: a note by owner, and a file.
 
-Pure. What a cluster names could be a formula to whoever opens the file: such cells are text.
+Pure.
 """
 
-import csv
 import hashlib
-import io
 
 from bot.slack.views.blast_radius import TOP, breakages_of, grouped, groups_text
 from bot.slack.views.blocks import Message, message, section
 from bot.slack.views.names import owner_name, place_of, short_name
-from bot.slack.views.text import clean, code
+from bot.slack.views.sheets import sheet
+from bot.slack.views.text import code
+from graph.queries.consumers import Consumer
 from graph.words import counted
 from responders.incident import Case
 
-MOST = 5000  # lines of the file
-FORMULA = ("=", "+", "-", "@")
-COLUMNS = (
+CONSUMER_COLUMNS = (
     "owner",
     "cluster/namespace",
     "workload",
@@ -25,8 +23,8 @@ COLUMNS = (
     "how",
     "picks up a new value",
     "why",
-    "if revoked now",
 )
+COLUMNS = (*CONSUMER_COLUMNS, "if revoked now")
 
 
 def is_long(case: Case) -> bool:
@@ -59,30 +57,23 @@ def list_mark(case: Case) -> str:
 def list_file(case: Case) -> str:
     """Write the list as CSV, in the order of the card."""
     breakages = breakages_of(case)
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS)
-    everyone = [
-        each for _, members in grouped(case.blast_radius.consumers, breakages) for each in members
+    fates = {workload: each.sentence for workload, each in breakages.items()}
+    rows = [
+        (*consumer_cells(each), fates.get(each.workload, ""))
+        for _, members in grouped(case.blast_radius.consumers, breakages)
+        for each in members
     ]
-    for each in everyone[:MOST]:
-        breakage = breakages.get(each.workload)
-        cells = (
-            owner_name(each.owner),
-            place_of(each.workload),
-            short_name(each.workload),
-            "" if each.replicas is None else str(each.replicas),
-            ", ".join(sorted({use.how for use in each.via})),
-            str(each.picks_up),
-            each.reason,
-            breakage.sentence if breakage else "",
-        )
-        rows.writerow([_cell(cell) for cell in cells])
-    if len(everyone) > MOST:
-        rows.writerow([f"and {len(everyone) - MOST} more: locksmith incident show {case.id}"])
-    return text.getvalue()
+    return sheet(COLUMNS, rows, rest=f"locksmith incident show {case.id}")
 
 
-def _cell(text: str) -> str:
-    shown = clean(text)
-    return f"'{shown}" if shown.startswith(FORMULA) else shown
+def consumer_cells(consumer: Consumer) -> tuple[str, ...]:
+    """Say who it is and how it uses the secret, for `CONSUMER_COLUMNS`."""
+    return (
+        owner_name(consumer.owner),
+        place_of(consumer.workload),
+        short_name(consumer.workload),
+        "" if consumer.replicas is None else str(consumer.replicas),
+        ", ".join(sorted({use.how for use in consumer.via})),
+        str(consumer.picks_up),
+        consumer.reason,
+    )

@@ -81,6 +81,7 @@ def workspace_shape(without: Sequence[str] = ()) -> WorkspaceShape:
     channels = [
         Channel(id="C0GENERAL", name="general", members=EVERYBODY),
         Channel(id="C0SECURITY", name="security", private=True, members=("U0SUE", "U0RITA", BOT)),
+        Channel(id="C0RANDOM", name="random", members=("U0RITA", "U0SUE")),
         Channel(id="C0PARTNERS", name="partners", ext_shared=True, members=EVERYBODY),
     ]
     app = app_from_manifest(
@@ -119,6 +120,7 @@ class RunningBot:
     clock: Clock
     token: str  # the value that is stored at vault://main/kv/payments/gateway#token
     database: Path
+    graph: GraphRepository
 
     def wait_until_idle(self) -> None:
         """Nothing waits in the inbox or the outbox."""
@@ -248,7 +250,15 @@ def running_bot(
         stack.callback(workspace.cut_connections)  # else the SDK waits for its read to time out
         workspace.wait_for_app()
         yield RunningBot(
-            workspace, desk, inbox, outbox, worker, clock, token, tmp_path / "bot.sqlite"
+            workspace,
+            desk,
+            inbox,
+            outbox,
+            worker,
+            clock,
+            token,
+            tmp_path / "bot.sqlite",
+            repository,
         )
         assert workspace.complaints == []
 

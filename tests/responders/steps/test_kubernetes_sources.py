@@ -76,7 +76,7 @@ def test_an_immutable_secret_gets_a_successor_and_ends_when_nobody_names_it(home
     secret, workload = home.ref("Secret", "signing"), home.ref("Deployment", "api")
     made = home.run("successor", Create(), CreateSettings(secret=secret, field="key"))
     assert made.kind is VerdictKind.CONFIRMED, made
-    with pytest.raises(RefusedError, match="2 pods still name"):
+    with pytest.raises(RefusedError, match="still named by 2 pods"):
         Remove().apply(
             RemoveSettings(secret=secret), context(home.connections, receipts=home.receipts)
         )
