@@ -46,7 +46,7 @@ FEATURES: dict[FeatureName, Feature] = {
     ),
     "direct_messages": Feature({"im:history": "take a report by direct message"}, ("message.im",)),
     "files": Feature({"files:read": "look for secrets in text files that are posted"}),
-    "lists": Feature({"files:write": "put a long list into the thread, or to who asks for it, as a file"}),
+    "lists": Feature({"files:write": "put a long list into a thread or a message, as a file"}),
 }
 
 _ITEM = re.compile(r"\s*- ([a-z_.:]+)(\s|$)")

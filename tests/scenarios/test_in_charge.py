@@ -37,9 +37,9 @@ def test_the_lead_is_named_told_and_hands_over_with_a_note(scene: Scene, inciden
     scene.card(incident, lambda m: "👤 ana" in m.all_text)
     scene.thread_says(incident, "ana leads it now", "says sam", "you know the gateway")
     told = scene.be("ana").wait_for_message(
-        "@locksmith", lambda m: f"You lead `{incident}` now" in m.all_text, timeout=20
+        "@locksmith", lambda m: "You lead this incident now" in m.all_text, timeout=20
     )
-    says(told.all_text, "says sam", "you know the gateway", "*Next:*")
+    says(told.all_text, incident, "says sam", "you know the gateway", "*Next:*")
     ana = scene.be("ana")
     ana.click(told, "assign_open")
     ana.modal(lambda v: v.callback_id == "incident_assign" and "ana leads" in v.all_text)

@@ -25,7 +25,7 @@ _VARIATION = range(0xFE00, 0xFE10)
 _REMEMBERED = 10_000  # characters; all that there are would be 100 MB
 _ESCAPED_SIZE = {"&": len("&amp;"), "<": len("&lt;"), ">": len("&gt;")}
 
-_LOOK_ALIKE = str.maketrans({"*": "\u2217", "~": "\u223c", "`": "'"})
+_LOOK_ALIKE = str.maketrans({"*": "\u2217", "~": "\u223c"})
 _EMOJI = re.compile(r":([\w+'-]*[A-Za-z][\w+'-]*):")
 
 
@@ -89,7 +89,14 @@ def code(text: str, limit: int = NAME_LIMIT) -> str:
 
 
 def _tame(text: str) -> str:
-    """Leave nothing that Slack would draw as bold, struck out, as code or as an emoji."""
+    """
+    Leave nothing that Slack would draw as bold, struck out or as an emoji.
+
+    Code spans stay, since errors name commands in them; a backtick without its fellow would
+    begin one that swallows what follows.
+    """
+    if text.count("`") % 2:
+        text = text.replace("`", "'")
     return _EMOJI.sub("\u2236\\1\u2236", text.translate(_LOOK_ALIKE))
 
 

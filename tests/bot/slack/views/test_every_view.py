@@ -101,7 +101,9 @@ def test_no_name_can_mention_anybody_or_hide(name: str, state: IncidentState, co
     assert not HIDDEN.search("".join(sheets_of(case)))
 
 
-@pytest.mark.parametrize("name", ["a`*PAGED*`b", "*PAGED*", "~PAGED~", ":white_check_mark: x"])
+@pytest.mark.parametrize(
+    "name", ["a`*PAGED*`b", "a` x", "*PAGED*", "~PAGED~", ":white_check_mark: x"]
+)
 def test_no_name_draws_as_something_of_ours(name: str) -> None:
     """It ends no code span, and outside of one it is neither bold nor struck out nor an emoji."""
     case = any_case(IncidentState.STOPPED, name, consumers=3)
