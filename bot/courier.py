@@ -14,16 +14,30 @@ from typing import Protocol
 import orjson
 import structlog
 
+from bot.outbox import (
+    DENIED,
+    FILE,
+    GONE,
+    LOST,
+    POST,
+    RESPOND,
+    SENDING,
+    SENT,
+    UPDATE,
+    WAITING,
+    Outbox,
+    OutboxRow,
+)
 from bot.outbox import FAILED as FAILED_STATE
-from bot.outbox import FILE, LOST, POST, SENDING, SENT, UPDATE, WAITING, Outbox, OutboxRow
 from bot.rates import TokenBucket
-from bot.slack_api import LostReplyError
-from graph.errors import LocksmithError, NotFoundError, UnavailableError
+from bot.slack_api import LostReplyError, MessageGoneError, TokenRefusedError
+from graph.errors import AccessDeniedError, LocksmithError, NotFoundError, UnavailableError
 
 log = structlog.get_logger()
 
 RETRY_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
-GIVE_UP_AFTER_ATTEMPTS = 200  # about three hours of an unreachable Slack
+GIVE_UP_AFTER_ATTEMPTS = 1500  # about a day of an unreachable Slack
+TOKEN_SECONDS = 15.0  # between two looks whether a refused token was replaced
 UPDATES_PER_MINUTE = 40  # in any minute, those at once included; Slack's own limit is 50
 UPDATES_AT_ONCE = 10
 LASTING = (POST, FILE)  # what would stand there twice
@@ -88,6 +102,7 @@ class Courier:
         self._others_turn = False
         self._posts: dict[str, TokenBucket] = {}
         self._paused_until: dict[str, float] = {}  # by kind of call
+        self._without_token_until = 0.0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -134,6 +149,8 @@ class Courier:
     def _seconds_to_wait(self, row: OutboxRow) -> float:
         now = self._now()
         paused = self._paused_until.get(row.kind, 0.0) - now
+        if row.kind != RESPOND:  # such an address needs no token
+            paused = max(paused, self._without_token_until - now)
         if paused > 0:
             return paused
         if row.kind == UPDATE:
@@ -169,11 +186,18 @@ class Courier:
             channel, ts = found or self._sender.send(outgoing)
         except LostReplyError as error:
             self._later(row, LOST if row.kind in LASTING else WAITING, error)
+        except TokenRefusedError as error:
+            self._without_token(row, LOST if doubtful else WAITING, error)
         except UnavailableError as error:
             if error.retry_after is not None:
                 self._paused_until[row.kind] = self._now() + error.retry_after
             self._later(row, LOST if doubtful else WAITING, error)
+        except MessageGoneError as error:
+            self._settle(row, {"state": GONE, "problem": error.happened})
         except LocksmithError as error:
+            if row.kind == UPDATE and isinstance(error, AccessDeniedError | NotFoundError):
+                self._later(row, DENIED, error)  # the message stands, and must become true
+                return
             log.error("message.refused", kind=row.kind, problem=error.happened)  # noqa: TRY400
             self._settle(row, {"state": FAILED_STATE, "problem": error.happened})
         else:
@@ -200,12 +224,20 @@ class Courier:
         except LocksmithError:
             return None  # not allowed to look: the repeat says that it may be one
 
-    def _later(self, row: OutboxRow, state: str, error: UnavailableError) -> None:
+    def _without_token(self, row: OutboxRow, state: str, error: TokenRefusedError) -> None:
+        """Hold everything back, for as long as it takes: none of it is at fault."""
+        log.error("slack.token_refused", problem=error.happened, do_now=error.do_now)
+        self._without_token_until = self._now() + TOKEN_SECONDS
+        values = {"state": state, "attempts": row.attempts, "problem": error.happened}
+        self._settle(row, {**values, "due_at": self._without_token_until})
+
+    def _later(self, row: OutboxRow, state: str, error: LocksmithError) -> None:
         if row.attempts + 1 >= GIVE_UP_AFTER_ATTEMPTS:
             self._settle(row, {"state": FAILED_STATE, "problem": error.happened})
             return
-        step = RETRY_SECONDS[min(row.attempts, len(RETRY_SECONDS) - 1)]
-        seconds = step if error.retry_after is None else error.retry_after
+        seconds = RETRY_SECONDS[min(row.attempts, len(RETRY_SECONDS) - 1)]
+        if isinstance(error, UnavailableError) and error.retry_after is not None:
+            seconds = error.retry_after
         log.warning("message.delayed", kind=row.kind, seconds=seconds, problem=error.happened)
         due_at = self._now() + seconds
         self._settle(row, {"state": state, "due_at": due_at, "problem": error.happened})

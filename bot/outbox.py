@@ -19,7 +19,10 @@ from sqlmodel import Field, SQLModel, col, delete, select, update
 from bot.rows import changed, insert_once, reading, writing
 
 WAITING, SENDING, SENT, LOST, FAILED = "waiting", "sending", "sent", "lost", "failed"
-UNSETTLED = (WAITING, SENDING, LOST)
+DENIED = "denied"  # an update that waits: the channel is archived, or the bot is not in it
+GONE = "gone"  # an update whose message is no more
+UNSETTLED = (WAITING, SENDING, LOST, DENIED)
+SETTLED = (SENT, FAILED, GONE)
 SENDING_LAPSES_SECONDS = 60.0  # of a process that died between the call and its result
 POST, EPHEMERAL, UPDATE, RESPOND, FILE = "post", "ephemeral", "update", "respond", "file"
 
@@ -62,7 +65,7 @@ class Content(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of a row: `state` waiting, sending, lost, sent or failed; `problem` in words."""
+    """What became of a row: `state` is one of those above; `problem` in words."""
 
     state: str
     channel: str = ""
@@ -159,7 +162,7 @@ class Outbox:
         with writing(self._engine) as session:
             session.execute(
                 delete(OutboxRow).where(
-                    col(OutboxRow.state).in_((SENT, FAILED)), col(OutboxRow.created_at) < before
+                    col(OutboxRow.state).in_(SETTLED), col(OutboxRow.created_at) < before
                 )
             )
 

@@ -6,6 +6,7 @@ and the publisher (Slack equal to the rows), the worker (the inbox emptied), the
 HTTP door if it is configured.
 """
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -30,6 +31,7 @@ from bot.slack.headcount import Headcount
 from bot.slack.people import People
 from bot.slack.publisher import Publisher
 from bot.slack.reading import Reader
+from bot.slack.renewal import Renewal
 from bot.slack.scopes import Scopes
 from bot.slack.screen import Screen
 from bot.slack.sender import SlackSender
@@ -65,14 +67,14 @@ log = structlog.get_logger()
 
 class Serving:
     """
-    The running bot; a context manager.
+    The running bot; a context manager. `reload` reads the configuration anew, for its tokens.
 
     Raises (on entering):
         BadInputError: a token is missing. AccessDeniedError, NotFoundError, UnavailableError: Slack
         or the database says no; the sentence says what to grant.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, reload: Callable[[], Config] | None = None) -> None:
         if config.slack.bot_token is None or config.slack.app_token is None:
             raise BadInputError(
                 "slack.bot_token and slack.app_token are not both set.",
@@ -80,6 +82,7 @@ class Serving:
                 do_now="Set both; deploy/slack-manifest.yaml makes the app that they belong to.",
             )
         self._config = config
+        self._reload = reload or (lambda: config)
         self._bot_token = config.slack.bot_token.get_secret_value()
         self._app_token = config.slack.app_token.get_secret_value()
         self._stack = ExitStack()
@@ -102,8 +105,12 @@ class Serving:
         config = self._config
         self.graph: GraphParts = graph_parts(config)
         stack.callback(self.graph.close)
-        client = web_client(self._bot_token, base_url=config.slack.base_url)
-        belonging, own = Belonging(self.graph.database.engine), app_of(client)
+        belonging = Belonging(self.graph.database.engine)
+        renew = Renewal(
+            lambda: self._reload().slack.bot_token, belonging, base_url=config.slack.base_url
+        )
+        client = web_client(self._bot_token, base_url=config.slack.base_url, renew=renew)
+        own = app_of(client)
         belonging.require(own)
         people = People(client)
         resolve = resolver(config, people.approvers_of)
@@ -130,12 +137,13 @@ class Serving:
             checkpoint=lambda: self.response.records.checkpoint().text(),
             workspace_url=people.workspace_url(),
             attaching=lambda: _may_attach(config.slack, scopes),
+            shared=lambda: people.is_shared(security),
             clock=self.graph.now,
         )
         leases = Leases(engine)
         courier = Courier(
             outbox,
-            SlackSender(client),
+            SlackSender(client, refuse_shared=people.refuse_shared),
             clock=self.graph.now,
             delivered=publisher.look,
             turn=lambda: leases.hold("slack/updates"),
@@ -266,4 +274,4 @@ def readiness(inbox: Inbox, app: SlackApp) -> dict[str, str]:
         database = "not writable"
     else:
         database = ""
-    return {"database": database, "slack": "" if app.connected else "not connected"}
+    return {"database": database, "slack": app.problem}

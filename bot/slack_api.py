@@ -7,12 +7,14 @@ to the outbox. `str(SlackApiError)` holds the whole answer: it is never logged a
 
 import http.client
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web import SlackResponse
 
 from graph.errors import (
     AccessDeniedError,
@@ -29,21 +31,18 @@ _DENIED = frozenset(
         "missing_scope",
         "not_allowed_token_type",
         "no_permission",
-        "invalid_auth",
-        "not_authed",
-        "account_inactive",
-        "token_revoked",
-        "token_expired",
         "access_denied",
         "restricted_action",
         "not_in_channel",
         "is_archived",
+        "is_inactive",
         "ekm_access_denied",
     }
 )
 _TOKEN_PROBLEMS = frozenset(
     {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired"}
 )
+_GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
 _TRANSIENT = frozenset(
     {
         "internal_error",
@@ -53,12 +52,26 @@ _TRANSIENT = frozenset(
         "ratelimited",
         "rate_limited",
         "team_added_to_org",
+        "external_channel_migrating",
+        "update_failed",
     }
 )
 
 
-class LostReplyError(UnavailableError):
+class SlackUnavailableError(UnavailableError):
+    """Slack cannot be reached, or asks to wait: whatever was to be done waits with it."""
+
+
+class LostReplyError(SlackUnavailableError):
     """The call left, and no answer came: it may or may not have had its effect."""
+
+
+class TokenRefusedError(SlackUnavailableError):
+    """The token itself is refused (revoked, expired): nothing goes until there is another."""
+
+
+class MessageGoneError(NotFoundError):
+    """The message that was to be changed was deleted, or can be changed no more."""
 
 
 class SlackRefusedError(BadInputError):
@@ -69,10 +82,49 @@ class SlackRefusedError(BadInputError):
         self.code = code
 
 
-def web_client(token: str, *, base_url: str, timeout_seconds: int = 10) -> WebClient:
+class RenewingClient(WebClient):
+    """
+    Asks `renew` for another token when Slack refuses the one it has, and then calls once more.
+
+    A refused token had no effect, so nothing is done twice. `renew` is told what was refused and
+    returns "" while there is nothing else. `refused` is Slack's word while nothing works.
+    """
+
+    def __init__(self, token: str, renew: Callable[[str], str], **settings: Any) -> None:
+        super().__init__(token=token, **settings)
+        self._renew = renew
+        self.refused = ""
+
+    def api_call(self, api_method: str, **arguments: Any) -> SlackResponse:
+        with_token = self.token or ""
+        try:
+            answer = super().api_call(api_method, **arguments)
+        except SlackApiError as error:
+            code = str(error.response.get("error") or "")
+            if code not in _TOKEN_PROBLEMS:
+                self.refused = ""
+                raise
+            self.refused = code
+            token = self._renew(with_token)
+            if not token:
+                raise
+            self.token = token
+            answer = super().api_call(api_method, **arguments)
+        self.refused = ""
+        return answer
+
+
+def web_client(
+    token: str,
+    *,
+    base_url: str,
+    timeout_seconds: int = 10,
+    renew: Callable[[str], str] = lambda refused: "",
+) -> RenewingClient:
     """Make the client for everything; `base_url` ends in /api/ ("https://slack.com/api/")."""
     address = base_url if base_url.endswith("/") else base_url + "/"
-    client = WebClient(token=token, base_url=address, timeout=timeout_seconds, retry_handlers=[])
+    settings = {"base_url": address, "timeout": timeout_seconds, "retry_handlers": []}
+    client = RenewingClient(token, renew, **settings)
     if is_loopback(address):
         client.proxy = None  # the SDK takes HTTP_PROXY from the environment, NO_PROXY or not
     return client
@@ -89,10 +141,11 @@ def slack_errors(doing: str) -> Iterator[None]:
     Translate what Slack or the network answered while `doing` ("posting the incident card").
 
     Raises:
-        UnavailableError: 429 (with `retry_after`), 5xx, refused connections.
+        SlackUnavailableError: 429 (with `retry_after`), 5xx, refused connections.
         LostReplyError: the connection broke after the request was sent.
-        AccessDeniedError: a scope, a membership or the token itself is missing.
-        NotFoundError: user, channel, message or view is gone.
+        TokenRefusedError: the token was revoked, or is none of Slack's.
+        AccessDeniedError: a scope or a membership is missing, or the channel is archived.
+        MessageGoneError, NotFoundError: message; user, channel or view is gone.
         SlackRefusedError: anything else that Slack refuses.
     """
     try:
@@ -121,7 +174,7 @@ def slack_errors(doing: str) -> Iterator[None]:
 
 
 def _unreachable(doing: str) -> UnavailableError:
-    return UnavailableError(
+    return SlackUnavailableError(
         f"Slack could not be reached for {doing}.",
         means="Nothing is lost: it is written down and tried again.",
         do_now="Check the network, slack.base_url and Slack's status page.",
@@ -133,7 +186,7 @@ def _translated(error: SlackApiError, doing: str) -> LocksmithError:
     status = getattr(response, "status_code", None)
     code = str(response.get("error") or "") if hasattr(response, "get") else ""
     if status == TOO_MANY_REQUESTS:
-        return UnavailableError(
+        return SlackUnavailableError(
             f"Slack asks for fewer calls, so that {doing} waits.",
             means="It is written down and sent later.",
             retry_after=_retry_after(getattr(response, "headers", {})),
@@ -144,15 +197,34 @@ def _translated(error: SlackApiError, doing: str) -> LocksmithError:
             means="Slack may or may not have done it.",
             do_now="Locksmith looks, then repeats it if it was not done.",
         )
+    return _refusal(code, response, doing) or SlackRefusedError(
+        f"Slack refused {doing} ({code or status}).",
+        code=code,
+        means="What was sent does not fit Slack's rules.",
+        do_now="Report this to the maintainers of Locksmith with the code in brackets.",
+    )
+
+
+def _refusal(code: str, response: Any, doing: str) -> LocksmithError | None:
+    """Say in our words what Slack's word for a refusal means; None for any other."""
+    if code in _TOKEN_PROBLEMS:
+        return TokenRefusedError(
+            f"Slack refuses the bot's token ({code}), so that {doing} waits.",
+            means="Nothing is lost and nothing is shown: it is written down until a token works.",
+            do_now="Put a valid token where slack.bot_token comes from; a file is read again.",
+        )
+    if code in _GONE:
+        return MessageGoneError(
+            f"The message is gone that was meant by {doing} ({code}).",
+            means="Somebody deleted it, or Slack lets nobody change it any more.",
+        )
     if code in _DENIED:
         needed = str(response.get("needed") or "") if hasattr(response, "get") else ""
         scope = f" The scope {needed} is missing." if needed else ""
         return AccessDeniedError(
             f"Slack does not allow {doing} ({code}).{scope}",
-            means="The bot's token, scopes or channel membership do not suffice.",
-            do_now="Give slack.bot_token a valid token."
-            if code in _TOKEN_PROBLEMS
-            else "Run `locksmith check`, add the scope or invite @locksmith to the channel.",
+            means="The bot's scopes or channel membership do not suffice.",
+            do_now="Run `locksmith check`, add the scope or invite @locksmith to the channel.",
         )
     if code.endswith("not_found") or code in {"expired_trigger_id", "expired_url", "used_url"}:
         return NotFoundError(
@@ -160,12 +232,7 @@ def _translated(error: SlackApiError, doing: str) -> LocksmithError:
             means="The user, channel, message or view is gone, or its time is over.",
             do_now="Try again from the beginning.",
         )
-    return SlackRefusedError(
-        f"Slack refused {doing} ({code or status}).",
-        code=code,
-        means="What was sent does not fit Slack's rules.",
-        do_now="Report this to the maintainers of Locksmith with the code in brackets.",
-    )
+    return None
 
 
 def _retry_after(headers: object) -> float:

@@ -15,6 +15,7 @@ import structlog
 from bot.inbox import Entry, Inbox
 from bot.slack.payloads import Asked, asked
 from bot.slack.views.answers import problem_answer
+from bot.slack_api import SlackUnavailableError
 from bot.work import (
     answering,
     approvals,
@@ -39,6 +40,7 @@ THREADS = 4
 LEASE_SECONDS = 120.0
 IDLE_SECONDS = 1.0  # another process may have put an entry, or a hold may have lapsed
 ATTEMPTS = 6
+ATTEMPTS_AT_SLACK = 1500  # about a day: until Slack is back nobody could be told either
 RETRY_SECONDS = (0.5, 2.0, 5.0, 15.0, 60.0)
 REMEMBERED = timedelta(days=2)  # Slack redelivers for a day at most
 TIDY_EVERY = 500  # entries
@@ -167,7 +169,8 @@ class Worker:
 
     def _again_or_tell(self, entry: Entry, error: UnavailableError) -> None:
         log.warning("entry.delayed", happened=error.happened, attempts=entry.attempts)
-        if entry.attempts < ATTEMPTS:
+        slack = isinstance(error, SlackUnavailableError)
+        if entry.attempts < (ATTEMPTS_AT_SLACK if slack else ATTEMPTS):
             step = RETRY_SECONDS[min(entry.attempts, len(RETRY_SECONDS)) - 1]
             self._inbox.again(entry, after_seconds=error.retry_after or step)
             return

@@ -37,7 +37,7 @@ def serve_command(context: typer.Context) -> None:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    with Serving(config) as serving:
+    with Serving(config, reload=lambda: configuration(context)) as serving:
         say(f"Locksmith is connected to Slack. {serving.graph.database.shown}. Ctrl-C ends it.")
         ended.wait()
         say("Ending: what is running is checkpointed and goes on at the next start.")

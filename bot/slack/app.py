@@ -23,7 +23,7 @@ from bot.inbox import Inbox
 from bot.logs import quiet_libraries
 from bot.slack.listeners import approve, ask, break_glass, home, report_leak, run, triage
 from bot.slack.payloads import new_entry
-from bot.slack_api import is_loopback, slack_errors
+from bot.slack_api import RenewingClient, is_loopback, slack_errors
 from graph.errors import LocksmithError
 
 log = structlog.get_logger()
@@ -50,7 +50,7 @@ class SlackApp:
 
     def __init__(
         self,
-        client: WebClient,
+        client: RenewingClient,
         app_token: str,
         inbox: Inbox,
         *,
@@ -97,8 +97,11 @@ class SlackApp:
         quiet_libraries()
 
     @property
-    def connected(self) -> bool:
-        return bool(self._handler.client.is_connected())
+    def problem(self) -> str:
+        """Why nobody is served: no connection, or a token that Slack refuses; "": all is well."""
+        if not self._handler.client.is_connected():
+            return "not connected"
+        return f"the bot token is refused ({self._client.refused})" if self._client.refused else ""
 
     def start(self) -> None:
         """

@@ -239,6 +239,18 @@ class People:
                 do_now="Do it in a channel of your own, or by /leak in a direct message.",
             )
 
+    def is_shared(self, channel: str) -> bool:
+        """
+        Tell whether people of another organisation read `channel`; nobody does if it is not there.
+
+        Raises:
+            LocksmithError: Slack did not say.
+        """
+        try:
+            return self.channel(channel).shared
+        except NotFoundError:
+            return False
+
     def workspace_url(self) -> str:
         """
         Return what addresses of messages begin with ("https://acme.slack.com/").

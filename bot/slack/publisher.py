@@ -16,12 +16,13 @@ import orjson
 import structlog
 from sqlalchemy import Engine
 
-from bot.outbox import FAILED, SENT, Outbox, update_key
+from bot.outbox import DENIED, FAILED, GONE, SENT, Outbox, update_key
 from bot.slack.links import permalink
 from bot.slack.message_rows import MessageRows, SlackMessageRow
 from bot.slack.views.approval import approval_card, superseded_card
 from bot.slack.views.blocks import Message
-from bot.slack.wanted import Wanted, around, card_key, list_key, root_card
+from bot.slack.views.withdrawn import withdrawn_note
+from bot.slack.wanted import Wanted, around, card_key, is_file, list_key, root_card
 from graph.errors import LocksmithError
 from responders.incident import OPEN_STATES, ApprovalState, Case, IncidentState
 
@@ -63,7 +64,8 @@ class Publisher:
     One thread per process. `channel` is the id of the security channel.
 
     `checkpoint` returns the audit line that is posted when an incident ends. `workspace_url` is
-    what links begin with; `attaching` tells whether files may be shared.
+    what links begin with; `attaching` tells whether files may be shared, `shared` whether people
+    of another organisation read the channel by now.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Publisher:
         checkpoint: Callable[[], str],
         workspace_url: str = "",
         attaching: Callable[[], bool] = lambda: False,
+        shared: Callable[[], bool] = lambda: False,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._rows = MessageRows(engine)
@@ -87,6 +90,7 @@ class Publisher:
         self._checkpoint = checkpoint
         self._workspace_url = workspace_url
         self._attaching = attaching
+        self._shared = shared
         self._clock = clock
         self._due: set[str] = set()
         self._lock = threading.Lock()
@@ -132,6 +136,9 @@ class Publisher:
         card = rows.get(card_key(case))
         if card is None and case.state not in OPEN_STATES:
             return  # over before Slack was there: nothing to show
+        if self._shared():
+            self._withdraw(case, rows)
+            return
         listed = self._address(rows.get(list_key(case)), card)
         root = self._keep(case, root_card(case, whole_list=listed), card, self._channel)
         complete = bool(root.ts)
@@ -147,6 +154,20 @@ class Publisher:
         over = complete and case.state not in OPEN_STATES
         if root.revision != case.revision or root.settled != over:
             self._rows.change(root.key, revision=case.revision, settled=over)
+
+    def _withdraw(self, case: Case, rows: Mapping[str, SlackMessageRow]) -> None:
+        """Say nothing where outsiders read; those who are told personally still are."""
+        withdrawn = withdrawn_note(case)
+        for row in rows.values():
+            if not row.ts:
+                self._take_receipt(row)
+            if row.channel == self._channel and not is_file(row.key):
+                self._redraw(row, withdrawn)
+        for wanted in self._around(case, rows):
+            if wanted.user:
+                self._keep(case, wanted, rows.get(wanted.key), wanted.user)
+        personal = {key: row for key, row in rows.items() if row.channel != self._channel}
+        self._settle_copies(case, personal)
 
     def _address(self, row: SlackMessageRow | None, card: SlackMessageRow | None) -> str:
         if row is None or card is None or not (row.ts and card.ts and self._workspace_url):
@@ -188,7 +209,8 @@ class Publisher:
         if not row.ts:
             self._send(row, wanted, place, thread_ts)
             row = self._take_receipt(row)
-        if row.ts and wanted.live and row.digest != digest:
+        may_change = wanted.live or row.digest == _digest(withdrawn_note(case))
+        if row.ts and may_change and row.digest != digest:
             self._outbox.update(row.channel, row.ts, wanted.message)
             self._rows.change(row.key, digest=digest)
         elif row.ts and wanted.live and self._vanished(row):
@@ -227,8 +249,12 @@ class Publisher:
         return left <= 0
 
     def _vanished(self, row: SlackMessageRow) -> bool:
+        """Tell whether it was deleted, or is out of reach in what was the channel once."""
         receipt = self._outbox.delivery(update_key(row.channel, row.ts))
-        return receipt is not None and receipt.state == FAILED
+        if receipt is None:
+            return False
+        elsewhere = row.channel != self._channel and not row.channel.startswith("D")
+        return receipt.state == GONE or (receipt.state == DENIED and elsewhere)
 
     def _settle_copies(self, case: Case, rows: Mapping[str, SlackMessageRow]) -> None:
         """Edit copies to the outcome, whoever may approve by now, and old requests to their end."""

@@ -6,22 +6,34 @@ found again. Never: unfurling (it would fetch an address that an attacker chose)
 parsing. When and how often to try is the courier's business.
 """
 
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from urllib.parse import urlsplit
 
+import structlog
 from slack_sdk import WebClient
 from slack_sdk.models.metadata import Metadata
 from slack_sdk.webhook import WebhookClient
 
-from bot.courier import Outgoing
+from bot.courier import LASTING, Outgoing
 from bot.outbox import EPHEMERAL, FILE, RESPOND, UPDATE
 from bot.slack.uploads import upload
-from bot.slack_api import SlackRefusedError, slack_errors
-from graph.errors import AccessDeniedError, RefusedError, UnavailableError
+from bot.slack.views.text import escape, joined
+from bot.slack_api import SlackRefusedError, TokenRefusedError, slack_errors
+from graph.errors import AccessDeniedError, LocksmithError, RefusedError, UnavailableError
+
+log = structlog.get_logger()
 
 METADATA_EVENT = "locksmith_message"
 BLOCK_PROBLEMS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"})
 RESPONSE_HOSTS = frozenset({"hooks.slack.com", "hooks.slack-gov.com"})
 MAX_BLOCKS = 50
+WORDS_BYTES = 3400  # of the 4,000 that chat.update takes; the rest is for REDUCED
+PERSONAL = ("U", "W", "D")
+REDUCED = (
+    "_Slack refused to draw this message ({code}), so these are its words, without its buttons. "
+    "They are in App Home; all else is in the shell, see_ `locksmith incident --help`_._"
+)
 DOUBT = "_Slack did not confirm an earlier attempt: the same message may stand above._"
 
 Blocks = list[dict[str, object]]
@@ -30,16 +42,22 @@ Blocks = list[dict[str, object]]
 class SlackSender:
     """Implements `bot.courier.Sender` on one WebClient (made by `bot.slack_api.web_client`)."""
 
-    def __init__(self, client: WebClient) -> None:
+    def __init__(
+        self, client: WebClient, *, refuse_shared: Callable[[str], None] = lambda channel: None
+    ) -> None:
         self._client = client
+        self._refuse_shared = refuse_shared
 
     def send(self, outgoing: Outgoing) -> tuple[str, str]:
         """
-        Send; blocks that Slack refuses are left out rather than the message lost.
+        Send; of what Slack will not draw, its words are sent, rather than the message lost.
 
         Raises:
-            LocksmithError: as `slack_errors` says.
+            LocksmithError: as `slack_errors` says; or as `refuse_shared` says of the channel of a
+            new message, for which it is asked.
         """
+        if outgoing.kind in LASTING:
+            self._refuse_shared(outgoing.channel)
         blocks = [dict(block) for block in outgoing.blocks]
         if outgoing.doubtful:
             blocks = [*blocks[: MAX_BLOCKS - 1], _doubt()]
@@ -48,7 +66,24 @@ class SlackSender:
         except SlackRefusedError as error:
             if error.code not in BLOCK_PROBLEMS:
                 raise
-            return self._send(outgoing, [])
+            log.warning("message.reduced", kind=outgoing.kind, problem=error.happened)
+            return self._send(replace(outgoing, text=_in_words(blocks, error.code)), [])
+        except TokenRefusedError:
+            if not (outgoing.channel.startswith(PERSONAL) and self._token_works()):
+                raise
+            raise AccessDeniedError(
+                "Slack does not deliver to this person: the account is deactivated.",
+                means="This message will not arrive.",
+            ) from None
+
+    def _token_works(self) -> bool:
+        """Tell whose account is meant: Slack has one word for the bot's and for a recipient's."""
+        try:
+            with slack_errors("signing in"):
+                self._client.auth_test()
+        except LocksmithError:
+            return False
+        return True
 
     def find(self, outgoing: Outgoing) -> tuple[str, str] | None:
         """
@@ -180,3 +215,27 @@ class SlackSender:
 
 def _doubt() -> dict[str, object]:
     return {"type": "context", "elements": [{"type": "mrkdwn", "text": DOUBT}]}
+
+
+def _in_words(blocks: Blocks, code: str) -> str:
+    """Return what the blocks say, line by line, and why it is said like this."""
+    lines = [line for text in _texts(blocks) for line in text.splitlines()]
+    words, most = joined(lines, WORDS_BYTES), WORDS_BYTES
+    while len(escape(words).encode()) > WORDS_BYTES:
+        most = most * 9 // 10
+        words = joined(lines, most)
+    return f"{words}\n{REDUCED.format(code=code)}"
+
+
+def _texts(part: object) -> Iterable[str]:
+    """Walk through blocks in reading order; what was plain text is made safe, mrkdwn is already."""
+    if isinstance(part, Mapping):
+        text = part.get("text")
+        if part.get("type") in {"mrkdwn", "plain_text"} and isinstance(text, str):
+            yield text if part["type"] == "mrkdwn" else escape(text)
+        elif part.get("type") != "button":
+            for inner in part.values():
+                yield from _texts(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            yield from _texts(inner)

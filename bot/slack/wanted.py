@@ -55,6 +55,11 @@ def list_key(case: Case) -> str:
     return f"{case.id}/consumers"
 
 
+def is_file(key: str) -> bool:
+    """Tell whether it is a file that was shared: such a thing cannot be edited."""
+    return "/file/" in key
+
+
 def root_card(case: Case, *, whole_list: str = "") -> Wanted:
     return Wanted(card_key(case), incident_card(case, whole_list=whole_list), live=True)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from bot.courier import Courier, Outgoing
-from bot.outbox import FAILED, LOST, SENT, WAITING, Outbox
+from bot.outbox import DENIED, FAILED, GONE, LOST, SENT, WAITING, Outbox, update_key
 from bot.slack.views.blocks import Message
-from bot.slack_api import LostReplyError
+from bot.slack_api import LostReplyError, MessageGoneError, TokenRefusedError
 from graph.database import Database
 from graph.errors import AccessDeniedError, LocksmithError, NotFoundError, UnavailableError
 
@@ -164,3 +164,32 @@ def test_an_unreachable_slack_loses_nothing(desk: Desk) -> None:
         assert desk.state("a") == WAITING
     desk.send(after=60)
     assert desk.state("a") == SENT
+
+
+def test_while_the_token_is_refused_everything_waits_and_nothing_is_given_up(desk: Desk) -> None:
+    desk.outbox.post("a", "C1", words("one"))
+    desk.outbox.update("C1", "1.0", words("two"))
+    desk.line.faults = [TokenRefusedError("revoked")] * 5
+    for _ in range(5):
+        desk.send(after=16)
+    assert (desk.state("a"), desk.state(update_key("C1", "1.0"))) == (WAITING, WAITING)
+    assert len(desk.line.sent) == 5, "one look at a time, whatever is waiting"
+    desk.send(after=1)
+    assert len(desk.line.sent) == 5
+    desk.now += timedelta(seconds=16)
+    assert [row.attempts for row in desk.outbox.due()] == [0, 0], "none of it is at fault"
+    desk.send()
+    assert (desk.state("a"), desk.state(update_key("C1", "1.0"))) == (SENT, SENT)
+
+
+def test_an_update_that_is_denied_is_made_later_and_one_of_a_gone_message_is_not(
+    desk: Desk,
+) -> None:
+    desk.line.faults = [AccessDeniedError("archived"), MessageGoneError("deleted")]
+    desk.outbox.update("C1", "1.0", words("one"))
+    desk.outbox.update("C1", "2.0", words("two"))
+    desk.send()
+    first, second = update_key("C1", "1.0"), update_key("C1", "2.0")
+    assert (desk.state(first), desk.state(second)) == (DENIED, GONE)
+    desk.send(after=60)
+    assert (desk.state(first), desk.state(second)) == (SENT, GONE)

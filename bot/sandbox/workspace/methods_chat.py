@@ -101,6 +101,8 @@ def update(core: Core, arguments: Json) -> Json:
     before = core.state.message(channel.id, required(arguments, "ts", "message_not_found"))
     if before.ephemeral_to is not None:
         raise Refusal("message_not_found")
+    if channel.archived:
+        raise Refusal("is_inactive")
     if before.user != core.app.bot_user_id:
         raise Refusal("cant_update_message")
     if escaped_size(str(arguments.get("text") or "")) > UPDATE_TEXT_BYTES:

@@ -27,7 +27,8 @@ class Fault:
     """
     How one call goes wrong: an HTTP `status`, a Slack `error`, or a dropped connection.
 
-    `after_processing`: the call takes effect first and only its answer is lost.
+    `after_processing`: the call takes effect first and only its answer is lost. `of_blocks`: only
+    a call that brings blocks goes wrong, and every one of them until the fault is lifted.
     """
 
     status: int | None = None
@@ -35,6 +36,7 @@ class Fault:
     retry_after: int | None = None
     after_processing: bool = False
     drop: bool = False
+    of_blocks: bool = False
 
 
 @dataclass(slots=True)
@@ -57,7 +59,15 @@ class Ledger:
         with self.lock:
             self.faults.setdefault(method, []).extend([fault] * times)
 
-    def next_fault(self, method: str) -> Fault | None:
+    def lift(self, method: str) -> None:
+        with self.lock:
+            self.faults.pop(method, None)
+
+    def next_fault(self, method: str, *, with_blocks: bool) -> Fault | None:
         with self.lock:
             waiting = self.faults.get(method)
-            return waiting.pop(0) if waiting else None
+            if not waiting:
+                return None
+            if waiting[0].of_blocks:
+                return waiting[0] if with_blocks else None
+            return waiting.pop(0)

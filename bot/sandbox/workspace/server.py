@@ -142,6 +142,20 @@ class Workspace:
         )
         self.ledger.arm(method, fault, times)
 
+    def refuse_blocks(self, method: str, *, error: str = "invalid_blocks") -> None:
+        """Let Slack refuse whatever this method draws, until `take_blocks`; words alone pass."""
+        self.ledger.arm(method, Fault(error=error, of_blocks=True), 1)
+
+    def take_blocks(self, method: str) -> None:
+        self.ledger.lift(method)
+
+    def revoke_bot_token(self, *, new: str) -> None:
+        """Refuse the bot's token from now on; `new` is the one that a person would fetch then."""
+        with self.state.change():
+            app = self.state.shape.app
+            self.state.revoked.add(app.bot_token)
+            self.state.shape = replace(self.state.shape, app=replace(app, bot_token=new))
+
     def repeat(self, delivery: Delivery) -> None:
         """Delivers the same envelope again, as Slack sometimes does."""
         self.socket.repeat(delivery)
@@ -168,7 +182,7 @@ class Workspace:
         with self.state.change():
             self.state.users[user.id] = replace(user, **fields)
 
-    def change_channel(self, name: str, **fields: Any) -> None:
+    def change_channel(self, name: str, /, **fields: Any) -> None:
         """For example `archived=True`, `ext_shared=True` or `members=(...)`."""
         channel = self.state.channel(name)
         with self.state.change():

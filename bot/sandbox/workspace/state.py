@@ -75,6 +75,7 @@ class State:
     files: dict[str, UploadedFile] = field(default_factory=dict)
     bookmarks: list[Json] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    revoked: set[str] = field(default_factory=set)  # tokens
     revision: int = 0
     watchers: list[Callable[[], None]] = field(default_factory=list)
     last_ts: int = 0

@@ -85,6 +85,13 @@ def required(arguments: Json, key: str, error: str = "invalid_arguments") -> str
     return value
 
 
+def _draws(request: web.Request, body: bytes) -> bool:
+    try:
+        return bool(arguments_of(request, body).get("blocks"))
+    except Refusal:
+        return False
+
+
 class WebApi:
     def __init__(self, core: Core, methods: dict[str, Method]) -> None:
         self._core = core
@@ -95,7 +102,7 @@ class WebApi:
         body = await request.read()
         query = request.rel_url.raw_query_string.encode()
         self._core.ledger.record(name, body or query)
-        fault = self._core.ledger.next_fault(name)
+        fault = self._core.ledger.next_fault(name, with_blocks=_draws(request, body))
         if fault is not None and not fault.after_processing:
             return self._faulty(request, fault)
         answer = self._answer(request, name, body)
@@ -150,6 +157,8 @@ class WebApi:
                 raise _missing_scope(method.scopes, user_token.scopes)
             arguments[CALLER] = user_token.user
             return
+        if token in self._core.state.revoked:
+            raise Refusal("token_revoked")
         if token not in (app.bot_token, app.app_token):
             raise Refusal("invalid_auth")
         if (token == app.app_token) != method.by_app:

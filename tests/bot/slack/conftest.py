@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import SecretStr
 
 from bot.courier import Courier
 from bot.inbox import Inbox, inbox_key
@@ -28,12 +29,14 @@ from bot.sandbox.workspace.shape import (
 )
 from bot.slack.app import SlackApp
 from bot.slack.audience import Audience
+from bot.slack.belonging import Belonging, app_of
 from bot.slack.eraser import Eraser
 from bot.slack.files import Files
 from bot.slack.headcount import Headcount
 from bot.slack.people import People
 from bot.slack.publisher import Publisher
 from bot.slack.reading import Reader
+from bot.slack.renewal import Renewal
 from bot.slack.scopes import Scopes
 from bot.slack.screen import Screen
 from bot.slack.sender import SlackSender
@@ -119,6 +122,8 @@ class RunningBot:
     worker: Worker
     clock: Clock
     token: str  # the value that is stored at vault://main/kv/payments/gateway#token
+    configured: list[str]  # the last is what slack.bot_token is by now
+    app: SlackApp
     database: Path
     graph: GraphRepository
 
@@ -185,8 +190,12 @@ def running_bot(
         fingerprinter = Fingerprinter(SecretValue(generate_key()))
         token = f"pgw_live_{secrets.token_hex(16)}"
         fill_graph(repository, fingerprinter, token)
-        client = web_client("xoxb-test", base_url=workspace.base_url)
-        people = People(client)
+        configured = ["xoxb-test"]
+        belonging, base_url = Belonging(database.engine), workspace.base_url
+        renew = Renewal(lambda: SecretStr(configured[-1]), belonging, base_url=base_url)
+        client = web_client("xoxb-test", base_url=base_url, renew=renew)
+        belonging.keep(app_of(client))
+        people = People(client, clock=lambda: time.monotonic() + clock.ahead.total_seconds())
         inbox = Inbox(database.engine, inbox_key("test"), clock=clock)
         outbox = Outbox(database.engine, clock=clock)
         desk = SmallDesk()
@@ -200,12 +209,12 @@ def running_bot(
             checkpoint=lambda: "audit checkpoint 9 abcdef 2026-11-23T00:00:00+00:00",
             workspace_url=people.workspace_url(),
             attaching=lambda: scopes.has("files:write"),
+            shared=lambda: people.is_shared("C0SECURITY"),
             clock=clock,
         )
         desk.changed = publisher.look
-        courier = Courier(
-            outbox, SlackSender(client), clock=clock, delivered=publisher.look, card_seconds=0.1
-        )
+        sender = SlackSender(client, refuse_shared=people.refuse_shared)
+        courier = Courier(outbox, sender, clock=clock, delivered=publisher.look, card_seconds=0.1)
         room = Room(
             desk=desk,
             intake=Intake(
@@ -250,15 +259,17 @@ def running_bot(
         stack.callback(workspace.cut_connections)  # else the SDK waits for its read to time out
         workspace.wait_for_app()
         yield RunningBot(
-            workspace,
-            desk,
-            inbox,
-            outbox,
-            worker,
-            clock,
-            token,
-            tmp_path / "bot.sqlite",
-            repository,
+            workspace=workspace,
+            desk=desk,
+            inbox=inbox,
+            outbox=outbox,
+            worker=worker,
+            clock=clock,
+            token=token,
+            configured=configured,
+            app=app,
+            database=tmp_path / "bot.sqlite",
+            graph=repository,
         )
         assert workspace.complaints == []
 

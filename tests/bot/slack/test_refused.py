@@ -32,7 +32,7 @@ def until_shown(bot: RunningBot) -> None:
     eventually(looked, SECONDS)
 
 
-@pytest.mark.parametrize("code", ["invalid_blocks", "token_revoked", "ratelimited"])
+@pytest.mark.parametrize("code", ["restricted_action", "ratelimited"])
 def test_a_card_that_slack_refuses_is_there_once_when_it_takes_it(
     bot: RunningBot, code: str
 ) -> None:
