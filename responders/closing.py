@@ -17,7 +17,6 @@ def close_if_proven(records: IncidentRecords, incident_id: str) -> bool:
         return False
     radius = case.blast_radius
     copies = counted(len(radius.copies) + len(radius.secrets), "copy")
-    copies = counted(len(radius.copies) + len(radius.secrets), "copy-")
     return records.close(
         incident_id,
         f"Closed with proof: {copies} replaced, "

@@ -119,7 +119,7 @@ def on_all(entry: Entry, room: Room) -> None:
     note = f"all:{entry.key}"
     room.outbox.post(note, by.user, whole_note(everything))
     file = {"name": whole_name(everything), "body": whole_file(everything)}
-    room.outbox.attach_beside(note, Message(everything.count, ()), **file)
+    room.outbox.attach_beside(note, Message("One line for each of them.", ()), **file)
     told = done_answer("Sent: all of it is in a direct message to you, as a file.")
     if by.view_id:  # the answer itself stays where it is read
         shown = _private(room, snapshot, verb, ref)

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.scenarios.scene import Scene, eventually
+from tests.scenarios.scene import Scene, eventually, says
 
 ALREADY = ("This request is approved already by", "This request is already approved by")
 
@@ -31,7 +31,8 @@ def test_two_clicks_at_once_and_a_repeated_delivery_start_one_run(scene: Scene) 
             for m in person.messages("@locksmith")
         )
     )
-    scene.card(incident, lambda m: "closed" in m.all_text, timeout=60)
+    closed = scene.card(incident, lambda m: "closed" in m.all_text, timeout=60)
+    says(closed.all_text, "4 copies replaced, 8 consumers on the new value")
     assert max(scene.outside.versions()) == 2
     decided = [entry for entry in scene.case(incident).timeline if entry.kind == "decided"]
     assert len(decided) == 1

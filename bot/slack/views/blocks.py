@@ -184,10 +184,16 @@ def modal(
     *,
     callback_id: str = "shown",
     submit: str = "",
-    close: str = "Close",
+    close: str = "",
     metadata: str = "",
 ) -> Block:
-    """`metadata` holds opaque ids only: Slack stores it."""
+    """
+    `metadata` holds opaque ids only: Slack stores it.
+
+    `close` "": “Cancel” where there is something to send, else “Close”. Two buttons that both say
+    “close”, of which one closes an incident, would be a trap.
+    """
+    close = close or ("Cancel" if submit else "Close")
     view: Block = {
         "type": "modal",
         "callback_id": callback_id,

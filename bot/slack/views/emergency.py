@@ -70,8 +70,8 @@ def review_form(case: Case) -> Block:
     if emergency is not None:
         name = said(emergency.person.name or emergency.person.identity, 100)
         words = (
-            f"{name} ran plan {code(emergency.plan_hash[:8])} alone, because: "
-            f"“{said(emergency.reason, 500)}”. Without your review the incident stays open."
+            f"{name} ran plan {code(emergency.plan_hash[:8])} alone. The reason that was given:\n"
+            f"“{said(emergency.reason, 500)}”\nWithout your review the incident stays open."
         )
     return modal(
         "Review a break-glass run",

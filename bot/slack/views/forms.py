@@ -40,7 +40,6 @@ def report_form(*, warning: str = "") -> Block:
         ],
         callback_id="leak_report_form",
         submit="Report",
-        close="Cancel",
     )
 
 
@@ -106,9 +105,9 @@ def dismiss_form(case: Case) -> Block:
     return _reason_form(
         "False alarm",
         case,
-        "It is closed, and nothing is changed.",
+        "The incident will be closed, and nothing else is changed.",
         callback_id="incident_dismiss_reason",
-        submit="Close it",
+        submit="It is no leak",
         metadata=case.id,
     )
 

@@ -343,7 +343,11 @@ def _forecasts(case: Case) -> Block | None:
 
 def _footer(case: Case) -> str:
     last = case.timeline[-1] if case.timeline else None
-    seen = f"Last: {said(last.sentence, 200)} {when(last.at)}" if last else "Just opened."
+    seen = "Just opened."
+    if last is not None:
+        known = last.sentence.rstrip(".") in case.next_action
+        words = "what stands under “Next”," if known else said(last.sentence, 200)
+        seen = f"Last: {words} {when(last.at)}"
     gaps = len(case.blast_radius.gaps)
     blind = f" · {counted(gaps, 'gap')} in what Locksmith sees" if gaps else ""
     return f"{seen}{blind} · revision {case.revision}"

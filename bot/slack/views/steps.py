@@ -39,9 +39,11 @@ def plan_lines(plan: Plan, *, brief: bool = False) -> list[str]:
     return lines
 
 
-def progress_lines(progress: tuple[StepProgress, ...], *, brief: bool = False) -> list[str]:
+def progress_lines(
+    progress: tuple[StepProgress, ...], *, brief: bool = False, told: str = ""
+) -> list[str]:
     """
-    One line for each step of a run: its state, and what was seen last.
+    One line for each step of a run: its state, and what was seen last, unless `told` has it.
 
     `brief`: of what is confirmed no more than that; the thread has what proves it.
     """
@@ -49,6 +51,7 @@ def progress_lines(progress: tuple[StepProgress, ...], *, brief: bool = False) -
     silent = {StepState.WAITING, StepState.CONFIRMED} if brief else {StepState.WAITING}
     for each in progress:
         words = "" if each.state in silent else in_short(each)
+        words = "" if words.rstrip(".") in told else words
         took = ""
         if each.started_at and each.finished_at:
             took = f" ({duration((each.finished_at - each.started_at).total_seconds())})"
@@ -69,7 +72,7 @@ def finding_lines(progress: tuple[StepProgress, ...], *, most: int = 12) -> list
 def steps_text(case: Case, limit: int = 2400) -> str:
     """Draw the live list in brief while there is a run, else the plan, else say so."""
     if case.progress and any(each.state is not StepState.WAITING for each in case.progress):
-        return joined(progress_lines(case.progress, brief=True), limit)
+        return joined(progress_lines(case.progress, brief=True, told=case.next_action), limit)
     if case.plan:
         return joined(plan_lines(case.plan, brief=True), limit)
     return "No plan yet."

@@ -139,7 +139,7 @@ def top(items: Sequence[str], most: int, noun: str) -> list[str]:
     """Return the first `most`, then one line that counts the rest."""
     if len(items) <= most:
         return list(items)
-    return [*items[:most], f"… and {counted(len(items) - most, noun)} more"]
+    return [*items[:most], f"… and {counted(len(items) - most, f'more {noun}')}"]
 
 
 def duration(seconds: float) -> str:
