@@ -77,7 +77,8 @@ class Courier:
     One sending thread per process. `delivered` is called after each row that was settled.
 
     `card_seconds` is the least time between two updates of one message. Of several processes that
-    share an outbox, one sends the updates: that whose `turn` it is.
+    share an outbox, one sends the updates: that whose `turn` it is. `give_way` returns when nothing
+    more urgent than a message is under way.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Courier:
         delivered: Callable[[], None] = lambda: None,
         card_seconds: float = 1.0,
         turn: Callable[[], bool] = lambda: True,
+        give_way: Callable[[], None] = lambda: None,
     ) -> None:
         self._outbox = outbox
         self._sender = sender
@@ -96,6 +98,7 @@ class Courier:
         self._delivered = delivered
         self._card_seconds = card_seconds
         self._turn = turn
+        self._give_way = give_way
         self._updates = TokenBucket(
             burst=UPDATES_AT_ONCE, per_second=(UPDATES_PER_MINUTE - UPDATES_AT_ONCE) / 60
         )
@@ -125,6 +128,7 @@ class Courier:
         for row in self._outbox.due():
             if self._stopping.is_set():
                 break
+            self._give_way()
             seconds = self._seconds_to_wait(row)
             if seconds > 0:
                 wait = min(wait, seconds)

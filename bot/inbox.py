@@ -11,6 +11,7 @@ What an entry means is not known here.
 import hashlib
 import hmac
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ from sqlalchemy import ColumnElement, Engine, LargeBinary, UniqueConstraint, fun
 from sqlmodel import Field, SQLModel, col, delete, select, update
 
 from bot.group_commit import GroupCommit
-from bot.rows import changed, insert_once, reading, writing
+from bot.rows import changed, insert_each_once, reading, writing
 
 log = structlog.get_logger()
 
@@ -37,7 +38,8 @@ LATER = "later"  # put for a moment to come: a reminder, a choice that lapses
 PENDING = (WAITING, LEASED)
 TAKEN_FROM = (*PENDING, LATER)
 NONCE_BYTES = 12
-GIVE_WAY_SECONDS = 0.25  # how long a worker lets what is just arriving go first
+GIVE_WAY_SECONDS = 0.5  # how long other work lets what is just arriving go first
+CALM_SECONDS = 0.02  # clicks of one burst follow each other sooner than this
 
 
 class InboxRow(SQLModel, table=True):
@@ -108,6 +110,7 @@ class Inbox:
         self._worker = worker
         self._arrived = threading.Condition()
         self._receiving = 0
+        self._received_at = 0.0  # by time.monotonic: when the last was received
         self._all_received = threading.Condition()
         self._commit = GroupCommit(self._insert)
 
@@ -154,7 +157,7 @@ class Inbox:
     @contextmanager
     def receiving(self) -> Iterator[None]:
         """
-        While something is being received: people wait for it, so workers begin nothing new.
+        While something is being received: people wait for it, so others begin nothing new.
 
         They share this process's one interpreter: fifty clicks that compete with the work of the
         first of them would be acknowledged late.
@@ -166,12 +169,23 @@ class Inbox:
         finally:
             with self._all_received:
                 self._receiving -= 1
+                self._received_at = time.monotonic()
                 self._all_received.notify_all()
 
     def wait_until_received(self, timeout_seconds: float) -> bool:
         """Wait until nothing is being received; False if the time was over before."""
         with self._all_received:
             return self._all_received.wait_for(lambda: self._receiving == 0, timeout_seconds)
+
+    def give_way(self) -> None:
+        """Let what is arriving, and the rest of its burst, go first: GIVE_WAY_SECONDS at most."""
+        until = time.monotonic() + GIVE_WAY_SECONDS
+        with self._all_received:
+            while (now := time.monotonic()) < until:
+                calm_at = until if self._receiving else self._received_at + CALM_SECONDS
+                if calm_at <= now:
+                    return
+                self._all_received.wait(min(calm_at, until) - now)
 
     def require_writable(self) -> None:
         """Take the write lock and let it go; raises UnavailableError."""
@@ -194,9 +208,9 @@ class Inbox:
         """
         Take the next entry that is due, urgent ones first; None if there is none.
 
-        What is just being received goes first, for GIVE_WAY_SECONDS at most.
+        What is just being received goes first (`give_way`).
         """
-        self.wait_until_received(GIVE_WAY_SECONDS)
+        self.give_way()
         now = self._now()
         table = InboxRow
         due = (
@@ -266,9 +280,9 @@ class Inbox:
             )
             return changed(gone)
 
-    def _insert(self, rows: Sequence[Mapping[str, Any]]) -> list[bool]:
-        with writing(self._engine) as session:
-            return [insert_once(session, InboxRow, row, "key") for row in rows]
+    def _insert(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[bool]:
+        with writing(self._engine, urgent=True) as session:
+            return insert_each_once(session, InboxRow, rows, "key")
 
     def _anything(self, due: tuple[ColumnElement[bool], ...]) -> bool:
         with reading(self._engine) as session:

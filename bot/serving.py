@@ -138,6 +138,7 @@ class Serving:
             workspace_url=people.workspace_url(),
             attaching=lambda: _may_attach(config.slack, scopes),
             shared=lambda: people.is_shared(security),
+            give_way=inbox.give_way,
             clock=self.graph.now,
         )
         leases = Leases(engine)
@@ -147,6 +148,7 @@ class Serving:
             clock=self.graph.now,
             delivered=publisher.look,
             turn=lambda: leases.hold("slack/updates"),
+            give_way=inbox.give_way,
         )
         stack.callback(leases.release, "slack/updates")
         intake: Intake = intake_of(self.graph)

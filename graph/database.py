@@ -8,7 +8,6 @@ Not here: tables, and which address is the default (`bot/config`).
 """
 
 import os
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -32,11 +31,12 @@ from sqlalchemy.types import TypeDecorator
 from sqlmodel import SQLModel
 
 from graph.errors import BadInputError, UnavailableError
+from graph.turns import Turns
 
 BUSY_SECONDS = 15  # how long one writer waits for another
 
 _WRITES = "locksmith_writes"
-_TURN = "locksmith_turn"
+_TURNS = "locksmith_turns"
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -76,7 +76,7 @@ class Database:
                 self._url,
                 hide_parameters=True,  # an error's text names no values
                 connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
-                execution_options={_TURN: threading.RLock()},
+                execution_options={_TURNS: Turns()},
             )
             event.listen(self.engine, "connect", _on_connect)
             event.listen(self.engine, "begin", _on_begin)
@@ -107,14 +107,15 @@ class Database:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def writing(engine: Engine, *, urgent: bool = False) -> Iterator[Connection]:
     """
     Open a transaction that holds SQLite's write lock from the start; commits at the end.
 
     Threads of one process take turns: SQLite itself lets a writer that is refused sleep for up to
-    100 ms at a time, however soon the other is done.
+    100 ms at a time, however soon the other is done. An `urgent` one is next.
     """
-    turn = engine.get_execution_options().get(_TURN, nullcontext())
+    turns: Turns | None = engine.get_execution_options().get(_TURNS)
+    turn = turns.taken(urgent=urgent) if turns else nullcontext()
     with _translated(), turn, engine.execution_options(**{_WRITES: True}).begin() as connection:
         yield connection
 

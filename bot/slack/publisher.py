@@ -65,7 +65,8 @@ class Publisher:
 
     `checkpoint` returns the audit line that is posted when an incident ends. `workspace_url` is
     what links begin with; `attaching` tells whether files may be shared, `shared` whether people
-    of another organisation read the channel by now.
+    of another organisation read the channel by now; `give_way` returns when nothing more urgent than a
+    message is under way.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Publisher:
         workspace_url: str = "",
         attaching: Callable[[], bool] = lambda: False,
         shared: Callable[[], bool] = lambda: False,
+        give_way: Callable[[], None] = lambda: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._rows = MessageRows(engine)
@@ -91,6 +93,7 @@ class Publisher:
         self._workspace_url = workspace_url
         self._attaching = attaching
         self._shared = shared
+        self._give_way = give_way
         self._clock = clock
         self._due: set[str] = set()
         self._lock = threading.Lock()
@@ -284,6 +287,7 @@ class Publisher:
             with self._lock:
                 due, self._due = self._due, set()
             for incident_id in due:
+                self._give_way()
                 self._guarded(incident_id)
             if not woken:
                 self._guarded("")
