@@ -14,6 +14,7 @@ from typing import Self
 import structlog
 
 from bot.courier import Courier
+from bot.graph_parts import GraphParts, graph_parts, intake_of, who_read
 from bot.inbox import Inbox, inbox_key
 from bot.intake.intake import Intake
 from bot.intake.offers import Offers
@@ -38,17 +39,7 @@ from bot.slack.sender import SlackSender
 from bot.slack_api import web_client
 from bot.step_up import StepUpPages
 from bot.web import WebServer
-from bot.wiring import (
-    GraphParts,
-    ResponseParts,
-    executor_name,
-    graph_parts,
-    intake_of,
-    resolver,
-    response_parts,
-    sign_in_links,
-    who_read,
-)
+from bot.wiring import ResponseParts, executor_name, resolver, response_parts, sign_in_links
 from bot.work.homes import Homes
 from bot.work.room import Room
 from bot.work.spills import Spills

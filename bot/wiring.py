@@ -1,45 +1,28 @@
 """
 The composition root: a configuration becomes parts that are ready to use.
 
-In three layers, so that a question to the graph does not start a workflow engine: `graph_parts`
-(database, connections, graph), `response_parts` (incidents and their runs). Slack is put on top
-of both in `bot/serving.py`. Nothing is called over the network here.
+`bot.graph_parts` (database, connections, graph) is by itself; `response_parts` (incidents and their
+runs) is put on top of it, and Slack on top of both in `bot.serving`. Nothing is called over the
+network here.
 """
 
 import os
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from bot import inbox, outbox  # noqa: F401 - their tables must be known to create_all
-from bot.config import database_url
-from bot.intake.checking import Checking
-from bot.intake.intake import Intake
+from bot.graph_parts import GraphParts
 from bot.keys import installation_keys
 from bot.settings import Config, PagerEntry
 from bot.slack import belonging, message_rows  # noqa: F401
 from bot.step_up import Links
 from bot.work import homes, spills  # noqa: F401
-from graph.audit_hash import seek_uses, seek_value
-from graph.collector import CollectContext
-from graph.connections import Connections
-from graph.database import Database
-from graph.detect import detect
 from graph.errors import BadInputError, RefusedError
-from graph.fingerprints import Fingerprinter, LocalKey
-from graph.identify import Identified, identify
-from graph.ingest import log_gaps
 from graph.plugins import discover
-from graph.queries.access import Accesses, accesses, places_of
-from graph.reads import Reads
-from graph.refs import Ref, split_key
-from graph.repository import GraphRepository
-from graph.secret_value import SecretValue
-from graph.transit_key import TransitKeys
 from graph.uses import UseLogs
 from responders.approvals import Member, Resolve
 from responders.audit import AuditChain
@@ -59,38 +42,6 @@ from responders.switchboard import PagerRoute, Switchboard
 GroupMembers = Callable[[str], Sequence[Member]]
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class GraphParts:
-    """What questions need: the database, the clients, the live graph."""
-
-    config: Config
-    database: Database
-    connections: Connections
-    fingerprinter: Fingerprinter
-    repository: GraphRepository
-    reads: Reads
-    now: Callable[[], datetime] = utc_now
-
-    @property
-    def collect_context(self) -> CollectContext:
-        return CollectContext(
-            connections=self.connections,
-            fingerprinter=self.fingerprinter,
-            references=self.config.graph.references,
-            infer=self.config.graph.infer,
-            owner_rules=tuple((rule.match, rule.owner) for rule in self.config.owners),
-            catalogs=self.config.catalogs,
-        )
-
-    def close(self) -> None:
-        self.connections.close()
-        self.database.close()
-
-
 @dataclass(frozen=True, slots=True)
 class ResponseParts:
     """What an incident needs, on top of the graph. `engine` is not launched yet."""
@@ -102,84 +53,10 @@ class ResponseParts:
     personal: Personal
 
 
-def graph_parts(config: Config) -> GraphParts:
-    """
-    Open the database (its tables are made if missing) and prepare every connection.
-
-    Raises:
-        BadInputError: the database's address or the installation key is not usable.
-        UnavailableError: the database does not answer.
-    """
-    database = Database(database_url(config))
-    database.create_all()
-    connections = Connections(
-        config.vault,
-        config.kubernetes,
-        config.issuers,
-        config.databases,
-        aws=config.aws,
-        providers=config.providers,
-        http=config.http,
-    )
-    return GraphParts(
-        config=config,
-        database=database,
-        connections=connections,
-        fingerprinter=_fingerprinter(config, connections),
-        repository=GraphRepository(database.engine),
-        reads=Reads(database.engine),
-    )
-
-
-def _fingerprinter(config: Config, connections: Connections) -> Fingerprinter:
-    keys, settings = installation_keys(config), config.fingerprint
-    present = SecretValue(keys.present.get_secret_value())
-    previous = [LocalKey(SecretValue(key)) for key in keys.reveal_previous()]
-    if settings.transit is None:
-        return Fingerprinter(present, key_id=settings.key_id, previous=previous)
-    at = settings.transit
-    if at.store not in config.vault:
-        raise BadInputError(
-            f"fingerprint.transit.store names “{at.store}”, which is no configured vault.",
-            do_now=f"Configured in section `vault`: {', '.join(config.vault) or 'none'}.",
-        )
-    elsewhere = TransitKeys(connections, store=at.store, key=at.key, mount=at.mount)
-    # What was fingerprinted before the key moved into the store is still under the present one.
-    previous.insert(0, LocalKey(present, key_id=settings.key_id))
-    return Fingerprinter(elsewhere, previous=previous)
-
-
-def intake_of(graph: GraphParts) -> Intake:
-    return Intake(
-        fingerprinter=graph.fingerprinter,
-        index=graph.repository,
-        detect=detect,
-        identify=lambda value: _identified(value, graph),
-        clock=graph.now,
-        checking=Checking(
-            graph.config.detection, graph.connections, graph.repository.snapshot, graph.now
-        ),
-    )
-
-
-def _identified(value: SecretValue, graph: GraphParts) -> Identified:
-    """Ask our issuers, and what our audit logs call it, so that readers and users are found."""
-    found = identify(value, graph.connections)
-    sought = seek_value(value, graph.connections, graph.fingerprinter, graph.reads)
-    unasked = seek_uses(found.facts, sought.fingerprints, graph.connections, graph.reads)
-    return replace(found, gaps=(*found.gaps, *sought.gaps, *unasked))
-
-
-def who_read(graph: GraphParts, secret: Ref) -> Accesses:
-    """Say who did read a secret or a copy of it, from what was taken in of the audit logs."""
-    places = places_of(graph.repository.snapshot(), [split_key(secret)])
-    reads = accesses(graph.reads.of(places, since=None))
-    return Accesses(secret, reads, log_gaps(graph.reads, graph.connections, since=None))
-
-
 def response_parts(graph: GraphParts, *, resolve: Resolve | None = None) -> ResponseParts:
     """Put incidents and their runs on top of the graph; `resolve` says who an approver entry is."""
     config = graph.config
+    graph.database.create_all()  # the tables of incidents, which the graph alone does not know
     keys = installation_keys(config)
     chain = AuditChain.from_installation_key(
         keys.present.get_secret_value(), previous=keys.reveal_previous()

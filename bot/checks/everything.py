@@ -17,8 +17,8 @@ from bot.checks.reaching import (
 )
 from bot.checks.slack import check_slack
 from bot.checks.vault import check_vault
+from bot.graph_parts import GraphParts
 from bot.slack.belonging import Belonging
-from bot.wiring import GraphParts
 
 
 def check_everything(parts: GraphParts) -> Iterator[Checked]:

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from bot.checks.finding import Checked, Outcome, failed
+from bot.graph_parts import GraphParts
 from bot.intake.hook import Hook
 from bot.oidc import Oidc
 from bot.settings import Config
-from bot.wiring import GraphParts, pager_routes
+from bot.wiring import pager_routes
 from graph.catalog_api import entities_of_api, files_of
 from graph.errors import LocksmithError
 from graph.plugins import discover

@@ -10,7 +10,7 @@ from bot.cli.app import app, configuration
 from bot.cli.ask import AsJson, gap_rows
 from bot.cli.output import print_gaps, print_json, say, text_from_stdin
 from bot.cli.reads import print_reads, reads_of
-from bot.wiring import GraphParts, graph_parts
+from bot.graph_parts import GraphParts, graph_parts
 from graph.audit_hash import seek_text
 from graph.errors import BadInputError
 from graph.ingest import ingest, log_gaps

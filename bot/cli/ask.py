@@ -13,8 +13,8 @@ from bot.cli.following import follow
 from bot.cli.output import print_gaps, print_json, print_table, say, text_from_stdin
 from bot.cli.pictures import write_png, write_svg
 from bot.cli.reads import print_reads, reads_of
+from bot.graph_parts import GraphParts, graph_parts, intake_of
 from bot.intake.intake import Seen
-from bot.wiring import GraphParts, graph_parts, intake_of
 from graph.collect import CollectedSource, collect
 from graph.collectors.manifests import collect_manifests
 from graph.errors import BadInputError

@@ -14,7 +14,7 @@ from datetime import datetime
 import orjson
 
 from bot.cli.output import say
-from bot.wiring import GraphParts
+from bot.graph_parts import GraphParts
 from graph.errors import UnavailableError
 from graph.leases import Leases
 from graph.live.graph import LiveGraph

@@ -29,9 +29,9 @@ from bot.cli.app import app
 from bot.cli.ask import AsJson
 from bot.cli.incidents import AsPerson, acting, response
 from bot.cli.output import print_json, print_table, say
+from bot.graph_parts import intake_of
 from bot.intake.gathering import OURS, Credential, Gathering, Standing
 from bot.intake.scan_report import AUTO, ScanReport, format_names, open_report
-from bot.wiring import intake_of
 from graph.errors import BadInputError, RefusedError
 from responders.desk import IncidentDesk
 

@@ -16,8 +16,9 @@ from bot.cli.app import app, configuration
 from bot.cli.ask import AsJson
 from bot.cli.output import print_json, print_table, say
 from bot.cli.running import await_decision, follow, ways_on
+from bot.graph_parts import graph_parts, intake_of
 from bot.intake.wording import without_secret
-from bot.wiring import ResponseParts, graph_parts, intake_of, response_parts, sign_in_links
+from bot.wiring import ResponseParts, response_parts, sign_in_links
 from graph.errors import BadInputError, RefusedError
 from graph.words import counted
 from responders.export import as_json as case_as_json

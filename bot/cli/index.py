@@ -7,8 +7,8 @@ import typer
 from bot.cli.app import app, configuration
 from bot.cli.ask import AsJson
 from bot.cli.output import print_json, print_table, say
+from bot.graph_parts import GraphParts, graph_parts
 from bot.keys import forget_previous, new_key
-from bot.wiring import GraphParts, graph_parts
 from graph.collect import collect
 from graph.errors import ConflictError
 from graph.index import forget_keys, index_state

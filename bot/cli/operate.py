@@ -14,12 +14,13 @@ from bot.cli.app import app, configuration
 from bot.cli.ask import AsJson
 from bot.cli.incidents import response
 from bot.cli.output import print_json, print_table, say
+from bot.graph_parts import graph_parts
 from bot.logs import configure_logging
 from bot.serving import Serving
 from bot.slack.belonging import Belonging, app_of
 from bot.slack_api import web_client
 from bot.slack_features import manifest
-from bot.wiring import graph_parts, response_parts
+from bot.wiring import response_parts
 from graph.errors import BadInputError
 from responders.audit import Checkpoint
 

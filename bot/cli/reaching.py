@@ -8,7 +8,7 @@ import typer
 from bot.cli.app import app, configuration
 from bot.cli.ask import AsJson, RefArgument, gap_rows
 from bot.cli.output import print_gaps, print_json, print_table, say
-from bot.wiring import graph_parts
+from bot.graph_parts import graph_parts
 from graph.errors import BadInputError
 from graph.queries.all_cuts import AllCuts, all_cuts
 from graph.queries.blast_radius import to_json

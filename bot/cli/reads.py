@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.cli.output import print_table
-from bot.wiring import GraphParts
+from bot.graph_parts import GraphParts
 from graph.queries.access import Access, accesses, places_of
 from graph.queries.copies import Place
 

@@ -15,9 +15,9 @@ from bot.cli.app import app
 from bot.cli.ask import AsJson
 from bot.cli.incidents import AsPerson, acting, response
 from bot.cli.output import print_json, say, text_from_stdin
+from bot.graph_parts import intake_of
 from bot.intake.intake import Seen, Taken
 from bot.intake.offers import Offer
-from bot.wiring import intake_of
 from graph.errors import AmbiguousError, BadInputError
 from graph.model import NodeKind
 from graph.queries.search import resolve_words

@@ -65,8 +65,8 @@ class Publisher:
 
     `checkpoint` returns the audit line that is posted when an incident ends. `workspace_url` is
     what links begin with; `attaching` tells whether files may be shared, `shared` whether people
-    of another organisation read the channel by now; `give_way` returns when nothing more urgent than a
-    message is under way.
+    of another organisation read the channel by now; `give_way` returns when nothing more urgent
+    than a message is under way.
     """
 
     def __init__(

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bot.graph_parts import graph_parts
 from bot.intake.intake import Intake, Seen
 from bot.settings import Config
-from bot.wiring import ResponseParts, graph_parts, response_parts
+from bot.wiring import ResponseParts, response_parts
 from graph.collect import collect
 from graph.identify import identify
 from responders.incident import Case, IncidentState, Person, StepState

@@ -22,8 +22,9 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy.orm import configure_mappers
 
+from bot.graph_parts import graph_parts
 from bot.logs import configure_logging
-from bot.wiring import graph_parts, response_parts
+from bot.wiring import response_parts
 from graph.collect import found_collectors
 from graph.plugins import discover
 from responders.step import Step

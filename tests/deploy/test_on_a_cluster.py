@@ -19,12 +19,12 @@ from kubernetes import client, config
 from bot.checks.finding import Outcome
 from bot.checks.kubernetes import check_kubernetes
 from bot.config import load
+from bot.graph_parts import graph_parts
 from bot.sandbox.company import workspace_shape
 from bot.sandbox.objects import ClusterObjects
 from bot.sandbox.page_receiver import PageReceiver
 from bot.sandbox.workspace.server import Workspace
 from bot.sandbox.world import CLUSTER, STORE, World
-from bot.wiring import graph_parts
 from graph.collect import collect
 from tests.servers.processes import (
     ROOT,

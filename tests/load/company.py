@@ -11,9 +11,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Self
 
+from bot.graph_parts import graph_parts, intake_of
 from bot.intake.intake import Seen
 from bot.settings import Config
-from bot.wiring import graph_parts, intake_of, response_parts
+from bot.wiring import response_parts
 from graph.collect import collect
 from responders.incident import Case, IncidentState, Person
 

@@ -17,10 +17,11 @@ from threading import Event
 import hvac
 import pytest
 
+from bot.graph_parts import graph_parts, utc_now
 from bot.intake.intake import Intake, Seen
 from bot.sandbox.openbao import OpenBaoServer
 from bot.settings import Config
-from bot.wiring import ResponseParts, graph_parts, response_parts, utc_now
+from bot.wiring import ResponseParts, response_parts
 from graph.collect import collect
 from graph.identify import Identified
 from responders.incident import Case, IncidentState, Person

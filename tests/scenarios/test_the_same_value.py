@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import pytest
 
+from bot.graph_parts import intake_of
 from bot.intake.intake import Seen
-from bot.wiring import intake_of
 from responders.incident import Person
 from tests.scenarios.scene import Scene, eventually, says
 

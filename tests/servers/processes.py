@@ -20,11 +20,11 @@ import yaml
 from pydantic import BaseModel, SecretStr
 
 from bot.config import load
+from bot.graph_parts import graph_parts
 from bot.sandbox.company import demo_config
 from bot.sandbox.page_receiver import PageReceiver
 from bot.sandbox.workspace.server import Workspace
 from bot.sandbox.world import World
-from bot.wiring import graph_parts
 from graph.queries.blast_radius import blast_radius
 from graph.refs import Ref
 from tests.canary.canary import GIVEN

@@ -13,12 +13,12 @@ import yaml
 from bot.checks.everything import check_everything
 from bot.checks.finding import Checked, Outcome
 from bot.config import load
+from bot.graph_parts import graph_parts
 from bot.sandbox.company import workspace_shape
 from bot.sandbox.openbao import OpenBaoServer
 from bot.sandbox.page_receiver import PageReceiver
 from bot.sandbox.workspace.server import Workspace
 from bot.sandbox.world import STORE, World
-from bot.wiring import graph_parts
 from tests.graph.http_stub import Answer, HttpStub
 from tests.servers.processes import locksmith, settings_of, write_config
 

@@ -9,8 +9,8 @@ import psycopg
 
 from bot.checks.finding import Checked, Outcome
 from bot.checks.reaching import check_catalogs, check_databases, check_pagers, check_web
+from bot.graph_parts import graph_parts
 from bot.settings import Config
-from bot.wiring import graph_parts
 from tests.servers import postgres
 from tests.servers.oncall import ROUTING_KEY, oncall
 
