@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from responders.evidence import Proof, evidence, gate
-from responders.incident import Case
+from responders.incident import OPEN_STATES, Case
 from responders.matched import described
 
 _CLOCKS = ("exposed", "reported", "contained", "rotated", "proven_dead")
@@ -25,6 +25,7 @@ def markdown(case: Case) -> str:
         f"# {case.id}: {case.title}",
         "",
         f"- State: {case.state}",
+        *([f"- Next: {case.next_action}"] if case.state in OPEN_STATES else []),
         f"- Severity: {case.severity} ({'; '.join(case.severity_reasons)})",
         f"- Credential: {case.detector_name}, `{case.credential}`",
         *_validity(case),

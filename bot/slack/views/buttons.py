@@ -22,13 +22,15 @@ def card_buttons(case: Case) -> list[Block | None]:
     """Offer what can be done in this state."""
     taken = acknowledged(case) is not None
     charge = charge_buttons(case, acknowledged=taken)
-    return [*_state_buttons(case), _review_button(case), *charge]
+    return [_review_button(case), *_state_buttons(case), *charge]
 
 
 def _review_button(case: Case) -> Block | None:
+    """Offer it first once it is all that is missing."""
     if not unreviewed(case) or case.state not in OPEN_STATES:
         return None
-    return button("Review the break-glass run", "glass_review_open", case.id)
+    style = "primary" if case.state is IncidentState.VERIFIED else ""
+    return button("Review the break-glass run", "glass_review_open", case.id, style=style)
 
 
 def _state_buttons(case: Case) -> list[Block | None]:
@@ -53,7 +55,8 @@ def _state_buttons(case: Case) -> list[Block | None]:
         case IncidentState.STOPPED:
             return [*_stopped_buttons(case), show]
         case IncidentState.VERIFIED:
-            return [button("Close incident", "incident_close", case.id, style="primary"), show]
+            style = "" if unreviewed(case) else "primary"
+            return [button("Close incident", "incident_close", case.id, style=style), show]
         case IncidentState.CLOSED | IncidentState.FALSE_ALARM:
             return [show]
 
