@@ -51,13 +51,14 @@ from graph.errors import RefusedError
 from graph.secret_value import SecretValue
 from responders.aws_accounts import IamUser
 from responders.aws_keys import make_key, store_key
+from responders.kv_rotation import KvFieldSettings, KvRotation
 from responders.kv_versions import (
     READ_VALUES,
     READ_VERSIONS,
     WRITE_VALUES,
     KvSecret,
 )
-from responders.kv_way_back import judged_back, put_back, written_back
+from responders.kv_way_back import written_back
 from responders.probing import Answer, prove_dead
 from responders.step import (
     Receipt,
@@ -83,16 +84,15 @@ _SWITCH = _may("UpdateAccessKey", why="switch the leaked key off, and on again")
 _DELETE = _may("DeleteAccessKey", why="delete the leaked key, or one that could not be stored")
 
 
-class RotateSettings(StepSettings):
+class RotateSettings(KvFieldSettings):
     """`id_field` gets the key's id, `field` its secret; both change in one version."""
 
     user: str
-    secret: str
     field: str = Field(default="secret_access_key", min_length=1)
     id_field: str = Field(default="access_key_id", min_length=1)
 
 
-class Rotate(Step[RotateSettings]):
+class Rotate(KvRotation[RotateSettings]):
     """Makes the user's second key and writes it as the secret's next version."""
 
     name: ClassVar[str] = "aws_access_key.rotate"
@@ -105,8 +105,8 @@ class Rotate(Step[RotateSettings]):
         READ_VALUES,
         *WRITE_VALUES,
     )
-    reversible: ClassVar[bool] = True
     makes: ClassVar[bool] = True
+    made_fact: ClassVar[str] = "key_id"
     Settings = RotateSettings
 
     def preview(self, settings: RotateSettings) -> str:
@@ -140,18 +140,9 @@ class Rotate(Step[RotateSettings]):
             },
         )
 
-    def verify(self, settings: RotateSettings, receipt: Receipt, context: StepContext) -> Verdict:
-        return judged(lambda: self._look(settings, receipt, context), context)
-
-    def _look(self, settings: RotateSettings, receipt: Receipt, context: StepContext) -> Verdict:
-        version = int(str(receipt.facts["version"]))
-        secret = KvSecret(settings.secret, context.connections)
-        current = secret.look().current
-        if current < version:
-            return Verdict(
-                VerdictKind.REFUTED,
-                f"The current version of {settings.secret} is {current}, not {version}.",
-            )
+    def tried(
+        self, settings: RotateSettings, secret: KvSecret, current: int, context: StepContext
+    ) -> Verdict:
         identifier = secret.value(settings.id_field).reveal()
         user = IamUser(settings.user, context.connections)
         key = user.key(identifier)
@@ -169,28 +160,10 @@ class Rotate(Step[RotateSettings]):
             {"version": current, "key_id": identifier},
         )
 
-    def undo(self, settings: RotateSettings, receipt: Receipt, context: StepContext) -> Receipt:
-        return put_back(
-            settings.secret,
-            settings.field,
-            receipt,
-            context,
-            also=(settings.id_field,),
-            made=str(receipt.facts["key_id"]),
-        )
-
-    def verify_undo(
-        self, settings: RotateSettings, receipt: Receipt, undone: Receipt, context: StepContext
-    ) -> Verdict:
-        return judged_back(
-            settings.secret,
-            settings.field,
-            receipt,
-            undone,
-            context,
-            also=lambda: (settings.id_field,),
-            works=lambda: self._look(settings, written_back(undone), context),
-        )
+    def fields_with_it(
+        self, settings: RotateSettings, receipt: Receipt, context: StepContext
+    ) -> tuple[str, ...]:
+        return (settings.id_field,)
 
     def clear_up(self, settings: RotateSettings, undone: Receipt, context: StepContext) -> Receipt:
         made = str(undone.facts["made"])
@@ -204,7 +177,7 @@ class Rotate(Step[RotateSettings]):
             made = str(undone.facts["made"])
             if IamUser(settings.user, context.connections).key(made) is not None:
                 return Verdict(VerdictKind.REFUTED, f"IAM still lists the key {made}.")
-            former = self._look(settings, written_back(undone), context)
+            former = self.look(settings, written_back(undone), context)
             said = f"IAM lists the key {made} no more. {former.sentence}"
             return Verdict(former.kind, said, former.facts)
 

@@ -35,6 +35,7 @@ from graph.collector import Permission
 from graph.secret_value import SecretValue
 from responders.issuers import HttpIssuer
 from responders.issuing import make_token, store_token
+from responders.kv_rotation import KvFieldSettings, KvRotation
 from responders.kv_versions import (
     READ_VALUES,
     READ_VERSIONS,
@@ -42,7 +43,6 @@ from responders.kv_versions import (
     KvSecret,
     digest,
 )
-from responders.kv_way_back import judged_back, put_back, written_back
 from responders.probing import prove_dead
 from responders.step import (
     Fact,
@@ -57,8 +57,6 @@ from responders.step import (
 
 log = structlog.get_logger()
 
-_BETWEEN_PROBES = 1.0  # seconds
-_TO_BECOME_VALID = 10.0  # seconds that an issuer may take until a new token works everywhere
 _KINDS = {
     True: VerdictKind.CONFIRMED,
     False: VerdictKind.REFUTED,
@@ -69,13 +67,11 @@ _ADMIN = Permission(
 )
 
 
-class RotateSettings(StepSettings):
+class RotateSettings(KvFieldSettings):
     issuer: str
-    secret: str
-    field: str = Field(min_length=1)
 
 
-class Rotate(Step[RotateSettings]):
+class Rotate(KvRotation[RotateSettings]):
     """Creates a token at the issuer and writes it as the secret's next version."""
 
     name: ClassVar[str] = "http_token.rotate"
@@ -85,8 +81,8 @@ class Rotate(Step[RotateSettings]):
         READ_VALUES,
         *WRITE_VALUES,
     )
-    reversible: ClassVar[bool] = True
     makes: ClassVar[bool] = True
+    made_fact: ClassVar[str] = "token_id"
     Settings = RotateSettings
 
     def preview(self, settings: RotateSettings) -> str:
@@ -122,18 +118,9 @@ class Rotate(Step[RotateSettings]):
             sentence += f" An earlier try left the token {left_over}: make sure that it is revoked."
         return Receipt(sentence, facts)
 
-    def verify(self, settings: RotateSettings, receipt: Receipt, context: StepContext) -> Verdict:
-        return judged(lambda: self._look(settings, receipt, context), context)
-
-    def _look(self, settings: RotateSettings, receipt: Receipt, context: StepContext) -> Verdict:
-        version = int(str(receipt.facts["version"]))
-        secret = KvSecret(settings.secret, context.connections)
-        current = secret.look().current
-        if current < version:
-            return Verdict(
-                VerdictKind.REFUTED,
-                f"The current version of {settings.secret} is {current}, not {version}.",
-            )
+    def tried(
+        self, settings: RotateSettings, secret: KvSecret, current: int, context: StepContext
+    ) -> Verdict:
         issuer = HttpIssuer(settings.issuer, context.connections)
         answer = issuer.probe(secret.value(settings.field))
         return Verdict(
@@ -141,22 +128,6 @@ class Rotate(Step[RotateSettings]):
             f"Read back version {current} of {settings.secret} and tried it at {settings.issuer}:"
             f" {answer.sentence}.",
             {"version": current},
-        )
-
-    def undo(self, settings: RotateSettings, receipt: Receipt, context: StepContext) -> Receipt:
-        made = str(receipt.facts.get("token_id") or "")
-        return put_back(settings.secret, settings.field, receipt, context, made=made)
-
-    def verify_undo(
-        self, settings: RotateSettings, receipt: Receipt, undone: Receipt, context: StepContext
-    ) -> Verdict:
-        return judged_back(
-            settings.secret,
-            settings.field,
-            receipt,
-            undone,
-            context,
-            works=lambda: self._look(settings, written_back(undone), context),
         )
 
     def clear_up(self, settings: RotateSettings, undone: Receipt, context: StepContext) -> Receipt:

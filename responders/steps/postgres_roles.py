@@ -50,6 +50,7 @@ from graph.errors import BadInputError, RefusedError, UnavailableError
 from graph.postgres_api import PostgresApi
 from graph.secret_value import SecretValue
 from graph.words import counted
+from responders.kv_rotation import KvFieldSettings, KvRotation
 from responders.kv_versions import (
     READ_VALUES,
     READ_VERSIONS,
@@ -58,7 +59,6 @@ from responders.kv_versions import (
     Mark,
     digest,
 )
-from responders.kv_way_back import judged_back, put_back, written_back
 from responders.step import (
     Fact,
     Receipt,
@@ -79,12 +79,10 @@ _ALTER = Permission(
 _WATCH = Permission("postgres", "pg_read_all_stats", "see who still uses the leaked role")
 
 
-class SwitchSettings(StepSettings):
+class SwitchSettings(KvFieldSettings):
     """The two roles in any order; `username_field` is not used where the field is an address."""
 
     database: str
-    secret: str
-    field: str = Field(min_length=1)
     role: str = Field(min_length=1)
     other_role: str = Field(min_length=1)
     username_field: str = "username"
@@ -104,7 +102,7 @@ class FormerSettings(StepSettings):
     wait_seconds: float = Field(default=300.0, ge=0)
 
 
-class Switch(Step[SwitchSettings]):
+class Switch(KvRotation[SwitchSettings]):
     """Prepares the idle role and makes it the one in the store."""
 
     name: ClassVar[str] = "postgres_roles.switch"
@@ -115,7 +113,6 @@ class Switch(Step[SwitchSettings]):
         READ_VALUES,
         *WRITE_VALUES,
     )
-    reversible: ClassVar[bool] = True
     Settings = SwitchSettings
 
     def preview(self, settings: SwitchSettings) -> str:
@@ -155,18 +152,9 @@ class Switch(Step[SwitchSettings]):
         done = secret.write(settings.field, value, after=seen.current, also=names)
         return _switched(settings, idle, done)
 
-    def verify(self, settings: SwitchSettings, receipt: Receipt, context: StepContext) -> Verdict:
-        return judged(lambda: self._look(settings, receipt, context), context)
-
-    def _look(self, settings: SwitchSettings, receipt: Receipt, context: StepContext) -> Verdict:
-        version = int(str(receipt.facts["version"]))
-        secret = KvSecret(settings.secret, context.connections)
-        current = secret.look().current
-        if current < version:
-            return Verdict(
-                VerdictKind.REFUTED,
-                f"The current version of {settings.secret} is {current}, not {version}.",
-            )
+    def tried(
+        self, settings: SwitchSettings, secret: KvSecret, current: int, context: StepContext
+    ) -> Verdict:
         role, value = _named(settings, secret, current)
         server = context.connections.postgres(settings.database)
         tried = server.login(role, postgres_api.password_in(value.reveal()))
@@ -177,27 +165,10 @@ class Switch(Step[SwitchSettings]):
             {"version": current},
         )
 
-    def undo(self, settings: SwitchSettings, receipt: Receipt, context: StepContext) -> Receipt:
-        return put_back(
-            settings.secret,
-            settings.field,
-            receipt,
-            context,
-            also=_names(settings, receipt, context),
-        )
-
-    def verify_undo(
-        self, settings: SwitchSettings, receipt: Receipt, undone: Receipt, context: StepContext
-    ) -> Verdict:
-        return judged_back(
-            settings.secret,
-            settings.field,
-            receipt,
-            undone,
-            context,
-            also=lambda: _names(settings, receipt, context),
-            works=lambda: self._look(settings, written_back(undone), context),
-        )
+    def fields_with_it(
+        self, settings: SwitchSettings, receipt: Receipt, context: StepContext
+    ) -> tuple[str, ...]:
+        return _names(settings, receipt, context)
 
 
 class ConfirmIdle(Step[FormerSettings]):

@@ -39,6 +39,7 @@ from graph.errors import BadInputError
 from graph.secret_value import SecretValue
 from responders.app_roles import MARK, AppRole
 from responders.issuing import require_word
+from responders.kv_rotation import KvFieldSettings, KvRotation
 from responders.kv_versions import (
     READ_VALUES,
     READ_VERSIONS,
@@ -47,7 +48,6 @@ from responders.kv_versions import (
     Mark,
     digest,
 )
-from responders.kv_way_back import judged_back, put_back, written_back
 from responders.step import (
     Fact,
     Receipt,
@@ -73,10 +73,8 @@ _LOOK = (
 )
 
 
-class RotateSettings(StepSettings):
+class RotateSettings(KvFieldSettings):
     role: str = Field(pattern=_ROLE)
-    secret: str
-    field: str = Field(min_length=1)
 
 
 class LeakedSettings(StepSettings):
@@ -89,7 +87,7 @@ class LeakedSettings(StepSettings):
     noted_by: str = "look"
 
 
-class Rotate(Step[RotateSettings]):
+class Rotate(KvRotation[RotateSettings]):
     """Makes a secret-id and writes it as the secret's next version."""
 
     name: ClassVar[str] = "vault_approle.rotate"
@@ -102,8 +100,8 @@ class Rotate(Step[RotateSettings]):
         READ_VALUES,
         *WRITE_VALUES,
     )
-    reversible: ClassVar[bool] = True
     makes: ClassVar[bool] = True
+    made_fact: ClassVar[str] = "accessor"
     Settings = RotateSettings
 
     def preview(self, settings: RotateSettings) -> str:
@@ -144,15 +142,10 @@ class Rotate(Step[RotateSettings]):
             facts,
         )
 
-    def verify(self, settings: RotateSettings, receipt: Receipt, context: StepContext) -> Verdict:
-        return judged(lambda: self._look(settings, receipt, context), context)
-
-    def _look(self, settings: RotateSettings, receipt: Receipt, context: StepContext) -> Verdict:
-        version = int(str(receipt.facts["version"]))
-        secret = KvSecret(settings.secret, context.connections)
-        current = secret.look().current
-        known = AppRole(settings.role, context).find(secret.value(settings.field))
-        if current < version or not known:
+    def tried(
+        self, settings: RotateSettings, secret: KvSecret, current: int, context: StepContext
+    ) -> Verdict:
+        if not AppRole(settings.role, context).find(secret.value(settings.field)):
             return Verdict(
                 VerdictKind.REFUTED,
                 f"Version {current} of {settings.secret} holds no living secret-id of the role.",
@@ -161,22 +154,6 @@ class Rotate(Step[RotateSettings]):
             VerdictKind.CONFIRMED,
             f"Read back: the role knows the secret-id in version {current} of {settings.secret}.",
             {"version": current},
-        )
-
-    def undo(self, settings: RotateSettings, receipt: Receipt, context: StepContext) -> Receipt:
-        made = str(receipt.facts.get("accessor") or "")
-        return put_back(settings.secret, settings.field, receipt, context, made=made)
-
-    def verify_undo(
-        self, settings: RotateSettings, receipt: Receipt, undone: Receipt, context: StepContext
-    ) -> Verdict:
-        return judged_back(
-            settings.secret,
-            settings.field,
-            receipt,
-            undone,
-            context,
-            works=lambda: self._look(settings, written_back(undone), context),
         )
 
     def clear_up(self, settings: RotateSettings, undone: Receipt, context: StepContext) -> Receipt:
