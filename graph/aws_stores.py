@@ -17,11 +17,10 @@ from graph.errors import LocksmithError
 from graph.fingerprints import Fingerprinter
 from graph.gathered import Gathered
 from graph.model import AttributeValue, Fingerprint, NodeKind
-from graph.owners import Said, owner_named
+from graph.owners import owners_among
 from graph.refs import Ref
 from graph.secret_value import SecretValue
 
-_OWNER_TAGS = ("a8r.io/owner", "owner", "Owner", "team", "Team")
 _KEPT_TAGS = ("issuer", "environment", "playbook")  # and playbook_…
 _SHOWN = 3  # refused names that a gap shows; the rest is counted
 
@@ -45,9 +44,7 @@ def describe(gathered: Gathered, secret: Ref, tags: Mapping[str, str], environme
         if text and (name in _KEPT_TAGS or name.startswith("playbook_"))
     }
     gathered.note(secret, **kept)
-    tag = next((name for name in _OWNER_TAGS if tags.get(name, "").strip()), "")
-    said = Said(owner_named(tags[tag]), f"tag {tag}") if tag else None
-    gathered.own(secret, said, said_by="aws")
+    gathered.own(secret, owners_among(tags, "tag"), said_by="aws")
 
 
 def tags_of(listed: Any) -> dict[str, str]:

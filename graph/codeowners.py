@@ -4,12 +4,16 @@ CODEOWNERS: which team answers for a file of a repository. Pure, but for finding
 The last line whose pattern fits counts, even if it names nobody. Patterns are like those of
 .gitignore: `/` at the start or in the middle ties them to the root, `*` stays inside a folder,
 `**` does not, a folder means all below it. `!` and `[ ]` have no meaning there.
+
+GitLab has sections, `[Database] @dba`: each is asked by itself and all that answer own the file; a
+line that names nobody has the owners of its heading, and `!pattern` takes files out of its section.
 Source: https://docs.github.com/en/repositories/managing-your-repositorys-settings-and-features/customizing-your-repository/about-code-owners
+and https://docs.gitlab.com/user/project/codeowners/reference
 """
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from graph import refs
@@ -18,7 +22,7 @@ from graph.refs import Ref
 
 _PLACES = (".github", "", "docs", ".gitlab")  # in the order in which they are looked for
 _LARGEST = 3 * 1024 * 1024  # bytes; GitHub reads no larger one either
-_SECTION = re.compile(r"^\^?\[[^\]]+\](\[\d+\])?")  # GitLab's headings; their owners are not read
+_HEADING = re.compile(r"^\^?\[(?P<name>[^\]]+)\](?:\[\d+\])?(?P<owners>(?:\s.*)?)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +35,35 @@ class CodeOwner:
     line: int
 
 
+@dataclass(slots=True)
+class _Section:
+    """The lines below one heading; what stands before the first one is a section as well."""
+
+    owners: tuple[Ref, ...] = ()
+    lines: list[CodeOwner] = field(default_factory=list)
+    left_out: list[re.Pattern[str]] = field(default_factory=list)
+
+    def line_of(self, path: str) -> CodeOwner | None:
+        if any(pattern.fullmatch(path) for pattern in self.left_out):
+            return None
+        return next((one for one in reversed(self.lines) if one.fits.fullmatch(path)), None)
+
+
 class CodeOwners:
     """One CODEOWNERS file; `root` is the folder that its patterns are about."""
 
     def __init__(self, root: Path, text: str) -> None:
         self.root = root
-        self._lines = tuple(_lines(text))
+        self._sections = tuple(_sections(text))
 
     def of(self, file: Path) -> tuple[Said, ...]:
-        """Return who owns a file below the root: several where a line names several."""
+        """Return who owns a file below the root: all that the lines that count name."""
         path = file.resolve().relative_to(self.root).as_posix()
-        for one in reversed(self._lines):
-            if one.fits.fullmatch(path):
-                how = f"CODEOWNERS line {one.line} ({one.pattern})"
-                return tuple(Said(owner, how) for owner in one.owners)
-        return ()
+        found = [line for each in self._sections if (line := each.line_of(path)) and line.owners]
+        places = ", ".join(f"{line.line} ({line.pattern})" for line in found)
+        how = f"CODEOWNERS line{'' if len(found) == 1 else 's'} {places}"
+        owners = dict.fromkeys(owner for line in found for owner in line.owners)
+        return tuple(Said(owner, how) for owner in owners)
 
 
 def codeowners_above(path: Path) -> CodeOwners | None:
@@ -61,26 +79,44 @@ def codeowners_above(path: Path) -> CodeOwners | None:
     return None
 
 
-def _lines(text: str) -> Iterator[CodeOwner]:
+def _sections(text: str) -> Iterator[_Section]:
+    """Read the lines; headings of one name, in whatever case, are one section."""
+    known = {"": _Section()}
+    section, gitlab = known[""], any(_HEADING.match(line) for line in text.splitlines())
     for number, line in enumerate(text.splitlines(), start=1):
         bare = re.sub(r"(^|\s)#.*", "", line).strip()
-        if not bare or _SECTION.match(bare):
+        if heading := _HEADING.match(bare):
+            section = known.setdefault(heading["name"].strip().lower(), _Section())
+            section.owners = _owners(heading["owners"].split(), gitlab=True) or section.owners
+            continue
+        if not bare:
             continue
         pattern, *names = re.split(r"(?<!\\)\s+", bare)
         pattern = pattern.replace("\\ ", " ")
         if pattern.startswith("!"):
+            if gitlab:
+                section.left_out.append(re.compile(_expression(pattern[1:])))
             continue
-        owners = tuple(filter(None, map(_owner, names)))
-        yield CodeOwner(pattern, re.compile(_expression(pattern)), owners, number)
+        owners = _owners(names, gitlab=gitlab) or section.owners
+        section.lines.append(CodeOwner(pattern, re.compile(_expression(pattern)), owners, number))
+    yield from known.values()
 
 
-def _owner(name: str) -> Ref | None:
-    """Read `@org/team`, `@person` or an e-mail address; roles of GitLab (`@@…`) name nobody."""
+def _owners(names: list[str], *, gitlab: bool) -> tuple[Ref, ...]:
+    return tuple(filter(None, (_owner(name, gitlab=gitlab) for name in names)))
+
+
+def _owner(name: str, *, gitlab: bool) -> Ref | None:
+    """
+    Read `@org/team`, `@person` or an e-mail address; roles of GitLab (`@@…`) name nobody.
+
+    `@name` is a person at GitHub. At GitLab it may be a group as well, and groups own code.
+    """
     if name.startswith("@@"):
         return None
     if name.startswith("@"):
         _, slash, team = name[1:].rpartition("/")
-        return refs.team(team) if slash else refs.person(name[1:])
+        return refs.team(team) if slash or gitlab else refs.person(name[1:])
     return refs.person(name) if "@" in name else None
 
 

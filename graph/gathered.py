@@ -6,7 +6,7 @@ writes it. Here they become one node: who defines it wins over who merely refers
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from graph import refs
@@ -99,20 +99,26 @@ class Gathered:
     def own(
         self,
         ref: Ref,
-        said: Said | None,
+        claims: Iterable[Said],
         *,
         said_by: str = "kubernetes",
     ) -> None:
-        """Record the team or person that is named as the owner, if there is one, with by whom."""
-        if said is None:
-            return
-        kind = NodeKind.TEAM if said.owner.startswith("team:") else NodeKind.PERSON
-        self.define(said.owner, kind)
-        known = self._nodes[ref][1]
-        known.setdefault("owner", said.owner)
-        self.connect(
-            ref, said.owner, EdgeKind.OWNED_BY, how=said.how, said_by=said_by, source=self.source
-        )
+        """Record each team or person that is named as the owner, once, with by whom."""
+        first: dict[Ref, Said] = {}
+        for claim in claims:
+            first.setdefault(claim.owner, claim)
+        for said in first.values():
+            kind = NodeKind.TEAM if said.owner.startswith("team:") else NodeKind.PERSON
+            self.define(said.owner, kind)
+            self._nodes[ref][1].setdefault("owner", said.owner)
+            self.connect(
+                ref,
+                said.owner,
+                EdgeKind.OWNED_BY,
+                how=said.how,
+                said_by=said_by,
+                source=self.source,
+            )
 
     def namespace(self, name: str) -> Ref:
         return refs.k8s(self.cluster, "", "Namespace", name)

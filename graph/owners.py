@@ -3,12 +3,13 @@ Who owns a thing, as objects, catalogues and rules say it. Pure.
 
 Annotations and labels: `a8r.io/owner` is the convention of Annotations for Kubernetes services
 (ambassador-labs/a8r.io); `owner` and `team` are what most houses write. Each claim keeps by whom it
-is made (`said_by`, the first of `SOURCES` that speaks counts) and in which words (`how`).
+is made (`said_by`, the first of `SOURCES` that speaks counts) and in which words (`how`). Who names
+two owners for one thing makes two claims: annotations before labels, in the order of the keys.
 Rules ("every secret below this path belongs to …") come from the configuration and from
 catalogues; they stand in the graph as one node per source, and the query applies them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from graph import refs
@@ -20,6 +21,9 @@ from graph.refs import Ref
 SOURCES = ("config", "vault", "aws", "kubernetes", "backstage", "codeowners")
 
 _KEYS = ("a8r.io/owner", "owner", "team")
+_ON_OBJECTS = ("annotation", "label")
+_OF_OBJECTS = [f"{what} {key}" for what in _ON_OBJECTS for key in _KEYS]
+_WORDS = {words: place for place, words in enumerate(_OF_OBJECTS)}
 _RULES = "owner-rules"
 
 
@@ -40,20 +44,22 @@ class Rule:
     how: str
 
 
-def owner_of(obj: Object) -> Ref | None:
-    """Return `team:NAME` or `person:EMAIL`; None where nobody is named."""
-    said = owner_said(obj)
-    return said.owner if said else None
+def owners_said(obj: Object) -> Iterator[Said]:
+    """Yield every owner that an object names, with where it does."""
+    for what in _ON_OBJECTS:
+        yield from owners_among(pairs(obj, "metadata", f"{what}s"), what)
 
 
-def owner_said(obj: Object) -> Said | None:
-    """Return the owner that an object names, with where it does; None where nobody is named."""
-    for what in ("annotation", "label"):
-        found = pairs(obj, "metadata", f"{what}s")
-        for key in _KEYS:
-            if found.get(key, "").strip():
-                return Said(owner_named(found[key]), f"{what} {key}")
-    return None
+def owners_among(said: Mapping[str, str], what: str) -> Iterator[Said]:
+    """Yield the owners that stand among key-value pairs; `what` these are: "tag", "label"."""
+    names = [name for name in said if name.lower() in _KEYS and said[name].strip()]
+    for name in sorted(names, key=lambda name: _KEYS.index(name.lower())):
+        yield Said(owner_named(said[name]), f"{what} {name}")
+
+
+def place_among(how: str) -> int:
+    """Say which of the claims of one source about one thing comes first: the smallest."""
+    return _WORDS.get(how.lower(), len(_WORDS))
 
 
 def owner_named(said: str) -> Ref:

@@ -3,8 +3,9 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -131,7 +132,7 @@ def uses_command(context: typer.Context, ref: RefArgument, as_json: AsJson = Fal
     answer = consumers(snapshot, resolve(snapshot, ref))
     owned_by = owners(snapshot, answer.secret)
     if as_json:
-        print_json(to_json(answer) | {"owners": [to_json(claim) for claim in owned_by]})
+        print_json(to_json(answer) | {"owners": _aged(owned_by, parts)})
         return
     say(f"{answer.secret} is used by {counted(len(answer.consumers), 'workload')}.")
     _print_owners(owned_by, parts)
@@ -156,12 +157,25 @@ def _owner_with_source(claim: OwnerClaim | None) -> str:
     return f"{claim.owner} ({claim.source})" if claim else ""
 
 
+def _looked(parts: GraphParts) -> dict[str, datetime | None]:
+    """Say of each source when it was read, for the last time if it cannot be read any more."""
+    return {
+        source.name: source.last_complete if source.stale_since else source.last_attempt
+        for source in parts.repository.sources()
+    }
+
+
+def _aged(claims: Iterable[OwnerClaim], parts: GraphParts) -> list[dict[str, Any]]:
+    """Give each claim with when its source was read."""
+    looked = _looked(parts)
+    return [to_json(claim) | {"as_of": looked.get(claim.seen_in)} for claim in claims]
+
+
 def _print_owners(owned_by: Iterable[OwnerClaim], parts: GraphParts) -> None:
     """Show each claim with who makes it and how old it is; a disagreement stands beside it."""
-    looked = {source.name: source.last_attempt for source in parts.repository.sources()}
-    rows = []
+    looked, rows = _looked(parts), []
     for claim in owned_by:
-        seen = claim.stale_since or looked.get(claim.seen_in)
+        seen = looked.get(claim.seen_in)
         stale = " (stale)" if claim.stale_since else ""
         as_of = f"{seen:%Y-%m-%d %H:%M} UTC{stale}" if seen else ""
         rows.append((claim.owner, claim.source, as_of, claim.disagrees))
@@ -199,7 +213,7 @@ def blast_radius_command(
         answer = blast_radius(snapshot, [split_key(resolve(snapshot, ref))])
     reads = reads_of(parts, answer.secrets, None)
     if as_json:
-        print_json(to_json(answer) | {"reads": reads})
+        print_json(to_json(answer) | {"owners": _aged(answer.owners, parts), "reads": reads})
     else:
         _print_blast_radius(answer, parts)
         print_reads(reads)

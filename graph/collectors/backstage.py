@@ -100,7 +100,8 @@ def _owner(entity: Entity, mails: Mapping[str, str]) -> Ref | None:
     kind, _, rest = said.rpartition(":")
     namespace, _, name = rest.rpartition("/")
     if kind == "user":
-        return refs.person(mails.get(f"{namespace or 'default'}/{name}") or name)
+        home = namespace or text(entity, "metadata", "namespace").lower() or "default"
+        return refs.person(mails.get(f"{home}/{name}") or name)
     return refs.team(name)
 
 

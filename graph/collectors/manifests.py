@@ -111,8 +111,7 @@ class _Owned:
     def tell(self, gathered: Gathered) -> None:
         for ref, said in self._said.items():
             if gathered.knows(ref):
-                for one in said:
-                    gathered.own(ref, one, said_by="codeowners")
+                gathered.own(ref, said, said_by="codeowners")
 
     def _owners(self, file: Path) -> tuple[Said, ...]:
         folder = file.parent

@@ -38,7 +38,7 @@ from graph.kubernetes.workloads import (
     service_owner,
 )
 from graph.model import AttributeValue, EdgeKind, NodeKind
-from graph.owners import owner_said
+from graph.owners import owners_said
 from graph.refs import Ref
 
 TOKEN_TYPE = "kubernetes.io/service-account-token"  # noqa: S105 - a type, not a value
@@ -133,14 +133,14 @@ class Inventory:
     def _namespace_seen(self, obj: Object) -> None:
         ref = self._gathered.namespace(name_of(obj))
         self._gathered.define(ref, NodeKind.NAMESPACE)
-        self._gathered.own(ref, owner_said(obj))
+        self._gathered.own(ref, owners_said(obj))
 
     def _secret_seen(self, obj: Object) -> None:
         namespace, name = self._home(obj), name_of(obj)
         annotations = pairs(obj, "metadata", "annotations")
         ref = self._gathered.refer_secret(namespace, name)
         self._gathered.define(ref, NodeKind.SECRET, **secret_attributes(obj))
-        self._gathered.own(ref, owner_said(obj))
+        self._gathered.own(ref, owners_said(obj))
         # Only these annotations: `last-applied-configuration` holds the values once more.
         for_reloaders = {key: value for key, value in annotations.items() if STAKATER in key}
         self._secrets[namespace, name] = SecretFacts(flag(obj, "immutable"), for_reloaders)
@@ -159,7 +159,7 @@ class Inventory:
         }
         ref = self._account(namespace, name)
         self._gathered.define(ref, NodeKind.SUBJECT)
-        self._gathered.own(ref, owner_said(obj))
+        self._gathered.own(ref, owners_said(obj))
         self._consumed(ref, "ServiceAccount", pull_secrets(obj), namespace)
         for index, entry in enumerate(entries(obj, "secrets")):
             if not (secret := text(entry, "name")):
@@ -179,7 +179,7 @@ class Inventory:
         ref = refs.k8s(self._gathered.cluster, namespace, kind, name_of(obj))
         self._gathered.define(ref, NodeKind.WORKLOAD)
         self._gathered.place(ref, namespace)
-        self._gathered.own(ref, owner_said(obj))
+        self._gathered.own(ref, owners_said(obj))
         for elsewhere, use in found:
             self._consumed(ref, kind, iter((use,)), elsewhere or namespace)
 

@@ -40,7 +40,7 @@ from graph.kubernetes.sync_attributes import (
 )
 from graph.kubernetes.uses import connect_use
 from graph.model import AttributeValue, EdgeKind, NodeKind
-from graph.owners import owner_said
+from graph.owners import owners_said
 from graph.refs import Ref
 
 GROUP = "external-secrets.io"
@@ -331,7 +331,7 @@ class Syncs:
         self._gathered.place(ref, namespace)
         if role := login_role(obj, remote):
             stores.logs_in(self._gathered, ref, role)
-        self._gathered.own(ref, owner_said(obj))
+        self._gathered.own(ref, owners_said(obj))
         if remote.provider == "vault" and not remote.known:
             self._gathered.miss(
                 f"{kind} {name}",
@@ -356,7 +356,7 @@ class Syncs:
         ref = refs.k8s(self._gathered.cluster, namespace, kind, name_of(obj))
         self._gathered.define(ref, NodeKind.SYNC, **sync_attributes(obj))
         self._gathered.place(ref, namespace)
-        self._gathered.own(ref, owner_said(obj))
+        self._gathered.own(ref, owners_said(obj))
         return ref
 
 

@@ -19,7 +19,7 @@ from graph.kubernetes.paths import Way, beside, find, written
 from graph.kubernetes.references import PickUp, PodTemplate, Reference
 from graph.kubernetes.uses import Vaults, connect_use, vault_secret
 from graph.model import AttributeValue, EdgeKind, NodeKind, PicksUp
-from graph.owners import owner_said
+from graph.owners import owners_said
 from graph.refs import Ref
 
 AT_RECONCILE = PickUp(
@@ -113,7 +113,7 @@ class Here:
         ref = refs.k8s(self.gathered.cluster, home, kind.kind, name_of(obj))
         self.gathered.define(ref, kind.node, **attributes)
         self.gathered.place(ref, home)
-        self.gathered.own(ref, owner_said(obj))
+        self.gathered.own(ref, owners_said(obj))
         return ref
 
     def uses(self, obj: Object, kind: Kind, use: Reference) -> None:

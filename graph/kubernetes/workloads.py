@@ -49,7 +49,7 @@ from graph.kubernetes.reload import (
 )
 from graph.kubernetes.uses import Vaults, connect_use
 from graph.model import AttributeValue, EdgeKind, NodeKind
-from graph.owners import Said, owner_said
+from graph.owners import Said, owners_said
 from graph.refs import Ref
 
 Key = tuple[str, str, str]  # namespace, kind, name
@@ -90,7 +90,7 @@ class Carrier:
     account: str
     controller: Key | None
     reloaders: Reloaders
-    owner: Said | None
+    owners: tuple[Said, ...]
     attributes: Mapping[str, AttributeValue]
     finished: bool
     claims: tuple[Claim, ...] = ()
@@ -106,16 +106,16 @@ class ServiceOwner:
 
     namespace: str
     selector: Mapping[str, str]
-    said: Said
+    said: tuple[Said, ...]
 
 
 def service_owner(obj: Object, namespace: str) -> tuple[ServiceOwner, ...]:
     """Keep what a Service says of the workloads behind it, if it says anything."""
-    said, selector = owner_said(obj), pairs(obj, "spec", "selector")
-    if said is None or not selector:
+    name, selector = name_of(obj), pairs(obj, "spec", "selector")
+    said = tuple(Said(one.owner, f"{one.how} of Service {name}") for one in owners_said(obj))
+    if not said or not selector:
         return ()
-    name = f"{said.how} of Service {name_of(obj)}"
-    return (ServiceOwner(namespace_of(obj) or namespace, selector, Said(said.owner, name)),)
+    return (ServiceOwner(namespace_of(obj) or namespace, selector, said),)
 
 
 def carrier_of(
@@ -145,7 +145,7 @@ def carrier_of(
         account=account,
         controller=_controller(obj, home),
         reloaders=reloaders,
-        owner=owner_said(obj),
+        owners=tuple(owners_said(obj)),
         attributes={
             **_attributes(obj, kind, account, reloaders, finished=finished),
             **_component(obj, template),
@@ -257,7 +257,7 @@ def _define(gathered: Gathered, carrier: Carrier) -> Ref:
     account = refs.k8s(gathered.cluster, namespace, "ServiceAccount", carrier.account)
     gathered.refer(account, NodeKind.SUBJECT)
     gathered.connect(ref, account, EdgeKind.RUNS_AS)
-    gathered.own(ref, carrier.owner)
+    gathered.own(ref, carrier.owners)
     return ref
 
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from fnmatch import translate
 
 from graph.model import Attributes, EdgeKind
-from graph.owners import SOURCES, Rule, read_rules, rules_name
+from graph.owners import SOURCES, Rule, place_among, read_rules, rules_name
 from graph.queries.answer import answer
 from graph.queries.copies import origins, spread
 from graph.refs import Ref, namespace_of, split_key
@@ -88,7 +88,7 @@ def own_owners(snapshot: Snapshot) -> Callable[[Ref], str]:
 
 def claims(snapshot: Snapshot, ref: Ref) -> tuple[OwnerClaim, ...]:
     """Return what is said of exactly this thing, the most believed first, one claim per owner."""
-    said = sorted(_said(snapshot, ref), key=lambda one: _RANK.get(one.said_by, _UNRANKED))
+    said = sorted(_said(snapshot, ref), key=_belief)
     if len(said) < 2:  # noqa: PLR2004 - one voice cannot disagree
         return tuple(said)
     named: dict[str, OwnerClaim] = {}
@@ -98,6 +98,10 @@ def claims(snapshot: Snapshot, ref: Ref) -> tuple[OwnerClaim, ...]:
     for claim in said:
         by_source.setdefault((claim.said_by, claim.source), set()).add(claim.owner)
     return tuple(replace(one, disagrees=_disagreement(one, by_source)) for one in named.values())
+
+
+def _belief(claim: OwnerClaim) -> tuple[int, int]:
+    return _RANK.get(claim.said_by, _UNRANKED), place_among(claim.source)
 
 
 def _first(found: Sequence[OwnerClaim]) -> str:

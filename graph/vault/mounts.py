@@ -16,7 +16,7 @@ from graph.errors import AccessDeniedError, LocksmithError, NotFoundError
 from graph.fingerprints import Fingerprinter
 from graph.gathered import Gathered
 from graph.model import AttributeValue, EdgeKind, NodeKind, StoredFingerprint
-from graph.owners import Said, owner_named
+from graph.owners import owners_among
 from graph.refs import Ref
 from graph.secret_value import SecretValue
 from graph.vault.access import VaultAccess
@@ -159,9 +159,7 @@ class SecretReader:
         said |= {name: text for name, text in custom.items() if _PLAYBOOK.fullmatch(name)}
         given = {name: value for name, value in said.items() if value != ""}
         self._gathered.define(secret, NodeKind.SECRET, **given)
-        if custom.get("owner", "").strip():
-            owner = Said(owner_named(custom["owner"]), "custom metadata owner")
-            self._gathered.own(secret, owner, said_by="vault")
+        self._gathered.own(secret, owners_among(custom, "custom metadata"), said_by="vault")
 
     def _look_inside(self, kv: KvMount, path: str, secret: Ref, known: KvMetadata) -> None:
         contents = self._before.get(path)

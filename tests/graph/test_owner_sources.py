@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import yaml
 
-from graph.codeowners import CodeOwners, codeowners_above
 from graph.collector import CollectContext
 from graph.collectors.backstage import BackstageCollector
 from graph.collectors.manifests import collect_manifests
@@ -104,6 +103,25 @@ def said(found: tuple[OwnerClaim, ...]) -> list[tuple[str, str]]:
     return [(claim.owner, claim.source) for claim in found]
 
 
+def test_who_names_two_owners_for_one_thing_is_heard_twice(tmp_path: Path) -> None:
+    torn = deployment()
+    torn["metadata"] |= {
+        "annotations": {"a8r.io/owner": "payments"},
+        "labels": {"team": "ana-team", "owner": "payments"},
+    }
+    snapshot = graph(
+        collect_manifests([written(tmp_path, torn, service("team:a", app="api"))], cluster="prod")
+    )
+    found = claims(snapshot, API)
+    assert said(found) == [
+        ("team:payments", "annotation a8r.io/owner"),
+        ("team:ana-team", "label team"),
+        ("team:a", "annotation a8r.io/owner of Service front"),
+    ], "what stands on the thing itself comes first"
+    assert "label team says team:ana-team" in found[0].disagrees
+    assert "of Service front says team:a" in found[0].disagrees
+
+
 def test_a_service_speaks_for_the_workloads_that_it_sends_to(tmp_path: Path) -> None:
     objects = (deployment(), deployment("other"), service("payments@example.com", app="api"))
     snapshot = graph(collect_manifests([written(tmp_path, *objects)], cluster="prod"))
@@ -128,47 +146,6 @@ def test_codeowners_of_the_repository_speaks_for_the_objects_of_a_file(tmp_path:
     assert [claim.disagrees for claim in both] == ["", ""]  # one line, one voice
     other = claims(snapshot, Ref("k8s://prod/payments/Deployment/tool"))
     assert said(other) == [("team:platform", "CODEOWNERS line 1 (*)")]
-
-
-@pytest.mark.parametrize(
-    ("pattern", "fits", "does_not"),
-    [
-        ("*", ["a", "a/b/c.yaml"], []),
-        ("*.js", ["a.js", "deep/er/a.js"], ["a.jsx", "a.js2"]),
-        ("/build/logs/", ["build/logs/a", "build/logs/b/c"], ["x/build/logs/a", "build/logs"]),
-        ("docs/*", ["docs/a.md"], ["docs/deep/a.md", "x/docs/a.md"]),
-        ("apps/", ["apps/a", "x/apps/a"], ["apps", "myapps/a"]),
-        ("/apps", ["apps/a", "apps", "apps/b/c"], ["x/apps/a", "apps2/a"]),
-        ("**/logs", ["logs/a", "a/b/logs/c"], ["a/mylogs/c"]),
-        ("a/**/z.yaml", ["a/z.yaml", "a/b/c/z.yaml"], ["b/a/z.yaml"]),
-        ("file?.txt", ["file1.txt"], ["file12.txt", "file/.txt"]),
-        ("a+b(c).yaml", ["a+b(c).yaml"], ["aab(c).yaml"]),
-        ("/with\\ space.yaml", ["with space.yaml"], ["with"]),
-    ],
-)
-def test_patterns_are_those_of_gitignore(
-    tmp_path: Path, pattern: str, fits: list[str], does_not: list[str]
-) -> None:
-    found = CodeOwners(tmp_path.resolve(), f"{pattern} @org/team # why\n")
-    assert [path for path in fits if not found.of(tmp_path / path)] == []
-    assert [path for path in does_not if found.of(tmp_path / path)] == []
-
-
-def test_the_last_line_counts_even_if_it_names_nobody(tmp_path: Path) -> None:
-    text = "# comment\n* @org/all\n/apps/ @org/apps ana@example.com @lee\n/apps/free/\n!/apps/ @x\n"
-    found = CodeOwners(tmp_path.resolve(), text)
-    named = [one.owner for one in found.of(tmp_path / "apps/a")]
-    assert named[0] == "team:apps"
-    assert len(named) == 3
-    assert found.of(tmp_path / "apps/free/a") == ()
-    assert [one.owner for one in found.of(tmp_path / "else")] == ["team:all"]
-
-
-def test_the_search_for_codeowners_ends_at_the_repository(tmp_path: Path) -> None:
-    (tmp_path / "CODEOWNERS").write_text("* @org/outside\n")
-    (tmp_path / "repo" / ".git").mkdir(parents=True)
-    assert codeowners_above(tmp_path / "repo") is None
-    assert codeowners_above(tmp_path) is not None
 
 
 def test_a_rule_of_the_configuration_is_believed_first_and_the_first_that_fits(
@@ -205,15 +182,20 @@ def test_rules_that_are_taken_out_are_gone() -> None:
 def catalog() -> Iterator[Callable[..., str]]:
     servers = []
 
-    def serve(*entities: dict[str, Any], status: int = 200, pages: int = 1) -> str:
+    def serve(
+        *entities: dict[str, Any],
+        status: int = 200,
+        pages: int = 1,
+        round_and_round: bool = False,
+    ) -> str:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 allowed = self.headers.get("Authorization") == f"Bearer {TOKEN}"
                 page = int(self.path.partition("cursor=")[2] or 0)
                 size = -(-len(entities) // pages)
                 found: dict[str, Any] = {"items": entities[page * size : (page + 1) * size]}
-                if page + 1 < pages:
-                    found["pageInfo"] = {"nextCursor": str(page + 1)}
+                if page + 1 < pages or round_and_round:
+                    found["pageInfo"] = {"nextCursor": str((page + 1) % (pages + 1))}
                 body = json.dumps(found).encode() if status == 200 else b"<html>"
                 self.send_response(status if allowed else 401)
                 self.send_header("Content-Length", str(len(body)))
@@ -287,6 +269,8 @@ def test_a_catalogue_that_refuses_or_fails_says_so(catalog: Callable[..., str]) 
         backstage(url=catalog(status=502), token=TOKEN)
     with pytest.raises(UnavailableError, match="does not answer"):
         backstage(url="http://127.0.0.1:9")
+    with pytest.raises(UnavailableError, match="page that it gave before"):
+        backstage(url=catalog(ANA, round_and_round=True), token=TOKEN)
     assert TOKEN not in repr(CatalogSettings.model_validate({"url": "https://x", "token": TOKEN}))
 
 
