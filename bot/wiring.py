@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from pydantic import ValidationError
 
@@ -21,6 +22,7 @@ from bot.settings import Config, PagerEntry
 from bot.slack import belonging, message_rows  # noqa: F401
 from bot.step_up import Links
 from bot.work import homes, spills  # noqa: F401
+from graph import refs
 from graph.errors import BadInputError, RefusedError
 from graph.plugins import discover
 from graph.uses import UseLogs
@@ -139,7 +141,7 @@ def resolver(config: Config, group_members: GroupMembers | None = None) -> Resol
     def resolve(entry: str) -> Sequence[Member]:
         kind, _, name = entry.partition(":")
         if kind == "team":
-            team = config.teams.get(name)
+            team = config.teams.get(unquote(name))
             if team is None:
                 raise RefusedError(
                     f"The approvers name the team “{name}”, which the configuration does not have.",
@@ -158,7 +160,7 @@ def resolver(config: Config, group_members: GroupMembers | None = None) -> Resol
                     do_now="Approve in Slack, or name approvers as team:… or by e-mail.",
                 )
             return group_members(name)
-        return [Member(Person(identity=entry.removeprefix("person:")))]
+        return [Member(Person(identity=unquote(entry.removeprefix("person:"))))]
 
     return resolve
 
@@ -180,8 +182,8 @@ def pager_routes(config: Config) -> list[PagerRoute]:
                 do_now=f"Use one of: {', '.join(sorted(kinds))}.",
             )
         teams = {team: its for team, its in config.teams.items() if name in its.pagers}
-        owners = {f"team:{team}" for team in teams}
-        owners |= {f"person:{member}" for its in teams.values() for member in its.members}
+        owners = {refs.team(team) for team in teams}
+        owners |= {refs.person(member) for its in teams.values() for member in its.members}
         route = PagerRoute(
             name,
             _pager(name, entry, member),

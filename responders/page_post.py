@@ -52,7 +52,7 @@ def post_page(
         kind,
         f"{host} answered {status}{words}.",
         final=not later,
-        retry_after=_seconds(answer.headers.get("Retry-After", "")) if later else None,
+        retry_after=asked_to_wait(answer.headers.get("Retry-After", "")) if later else None,
     )
 
 
@@ -74,7 +74,7 @@ def is_private_enough(url: str, *, allow_http: bool) -> bool:
     return parts.scheme == "https" or allow_http or parts.hostname in _LOOPBACK
 
 
-def _seconds(said: str) -> float | None:
+def asked_to_wait(said: str) -> float | None:
     """Read `Retry-After`: seconds, or a date of HTTP."""
     if said.strip().isdigit():
         return min(float(said), _LONGEST_WAIT)

@@ -6,9 +6,12 @@ A template is JSON whose texts may hold `{key}`, `{summary}`, `{severity}`, `{ow
 details as an object. A preset has a body for each action that its system knows, and where it goes.
 Values are put in as they are, inside JSON texts, so that nothing in them is read as JSON. Pure.
 
-Source: https://grafana.com/docs/oncall/latest/configure/integrations/references/webhook/,
-https://docs.incident.io/alerts/custom-http-sources and
-https://developer.atlassian.com/cloud/jira/service-desk-ops/rest/v2/api-group-integration-events/.
+Source: https://grafana.com/docs/grafana-cloud/alerting-and-irm/irm/configure/integrations/webhooks/incoming-webhooks/oncall-webhooks/
+(Grafana OnCall, the open source, is archived since 2026-03-24; its address takes the same form),
+https://docs.incident.io/alerts/custom-http-sources,
+https://developer.atlassian.com/cloud/jira/service-desk-ops/rest/v2/api-group-integration-events/
+and, for the longest texts that Jira takes,
+https://docs.opsgenie.com/docs/alerts-and-alert-fields.
 """
 
 import re
@@ -35,7 +38,7 @@ class Preset:
 
     bodies: Mapping[str, Template]
     paths: Mapping[str, str]
-    limits: Mapping[str, int]  # characters of the body's texts at the top
+    limits: Mapping[str, int]  # characters of each text under a key at the top
 
 
 _GENERIC: Template = {
@@ -96,7 +99,7 @@ PRESETS: Mapping[str, Preset] = {
             "acknowledge": "/{key}/acknowledge?identifierType=alias",
             "resolve": "/{key}/close?identifierType=alias",
         },
-        {"message": 130, "alias": 512, "description": 15_000},
+        {"message": 130, "alias": 512, "description": 15_000, "entity": 512, "tags": 50},
     ),
 }
 
@@ -116,9 +119,15 @@ def body_of(preset: Preset, template: Template | None, page: Page, action: str) 
     """Fill in the body; a template of yours serves every action."""
     filled = _filled(preset.bodies[action] if template is None else template, page, action)
     for name, limit in preset.limits.items():
-        if isinstance(filled.get(name), str):
-            filled[name] = filled[name][:limit]
+        if name in filled:
+            filled[name] = _cut(filled[name], limit)
     return filled
+
+
+def _cut(filled: Any, limit: int) -> Any:
+    if isinstance(filled, list):
+        return [_cut(each, limit) for each in filled]
+    return filled[:limit] if isinstance(filled, str) else filled
 
 
 def url_of(preset: Preset, url: str, page: Page, action: str) -> str:

@@ -3,8 +3,8 @@ Pages through PagerDuty's Events API v2: one alert per incident and owner.
 
 The page's key is the `dedup_key`: a repeat folds into the open alert, and `acknowledge` and
 `resolve` meet it. 202 means that PagerDuty took the event. 400 is an event that it will never
-take (most often a wrong routing key); 429 and 5xx are tried again. The routing key is the one of
-an “Events API v2” integration of a service. The EU has another address.
+take (most often a wrong routing key); 429, 5xx and a lost answer are tried again. The routing key
+is the one of an “Events API v2” integration of a service. The EU has another address.
 
 Example::
 
@@ -26,6 +26,7 @@ from responders.pager import Page, Pager, PageReceipt, PagerSettings
 
 _KEY = 32  # characters of a routing key
 _DEDUP, _SUMMARY, _LINK = 255, 1024, 2048  # characters that PagerDuty keeps
+_OTHERS = 1000  # of every other text: a whole event has at most 512 KB
 _SEVERITIES = frozenset({"critical", "error", "warning", "info"})
 
 
@@ -63,9 +64,9 @@ class PagerDutyPager(Pager[PagerDutySettings]):
                 "source": "locksmith",
                 "severity": page.severity if page.severity in _SEVERITIES else "error",
                 "component": page.incident_id,
-                "group": page.owner,
+                "group": page.owner[:_OTHERS],
                 "class": "leaked secret",
-                "custom_details": dict(page.details),
+                "custom_details": {name: value[:_OTHERS] for name, value in page.details},
             },
             "client": "Locksmith",
         }

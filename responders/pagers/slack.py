@@ -5,7 +5,8 @@ A mention is the weakest pager there is (it does not ring), so it serves as the 
 tier, and where nothing else is configured. Confirmed means: Slack stored the message. Slack has no
 idempotency key, and the SDK's default retry posts twice when an answer gets lost, so nothing is
 retried here; a page whose answer got lost is "not confirmed" and not posted again: the next route
-is tried. What Slack refused for now (429, 5xx) is posted again later.
+is tried. What Slack refused for now (429, 5xx) and what never left, because no connection came to
+be, is posted again later.
 
 Example::
 
@@ -18,15 +19,19 @@ Source: https://docs.slack.dev/reference/methods/chat.postMessage and
 https://docs.slack.dev/messaging/formatting-message-text (escape &, <, > and nothing else).
 """
 
+import errno
 import http.client
+import socket
+import ssl
 from typing import ClassVar, Self
+from urllib.error import URLError
 
 import structlog
 from pydantic import ConfigDict, Field, SecretStr, model_validator
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from responders.page_post import refused
+from responders.page_post import asked_to_wait, refused
 from responders.pager import Page, Pager, PageReceipt, PagerSettings
 
 log = structlog.get_logger()
@@ -34,7 +39,8 @@ log = structlog.get_logger()
 _ICONS = {"critical": ":rotating_light:", "error": ":rotating_light:", "warning": ":warning:"}
 _LATER = frozenset({"ratelimited", "internal_error", "service_unavailable", "fatal_error"})
 _LATER_STATUSES = frozenset({429, 500, 502, 503, 504})
-_LONGEST = 3000  # characters; Slack cuts a section's text there
+_NO_WAY = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH})
+_LONGEST = 400  # characters of each text; Slack takes 40,000 in all, the link at the end among them
 
 
 class SlackPagerSettings(PagerSettings):
@@ -64,12 +70,12 @@ class SlackPager(Pager[SlackPagerSettings]):
 
     def page(self, page: Page) -> PageReceipt:
         icon = _ICONS.get(page.severity, ":information_source:")
-        lines = [f"{icon} {self._mention()}*{escape(page.summary)}*"]
-        lines += [f"• {escape(name)}: {escape(value)}" for name, value in page.details]
+        lines = [f"{icon} {self._mention()}*{escape(page.summary[:_LONGEST])}*"]
+        lines += [f"• {escape(name)}: {escape(value[:_LONGEST])}" for name, value in page.details]
         return self._post(page, lines)
 
     def resolve(self, page: Page) -> PageReceipt:
-        return self._post(page, [f":white_check_mark: Over: {escape(page.summary)}"])
+        return self._post(page, [f":white_check_mark: Over: {escape(page.summary[:_LONGEST])}"])
 
     def _mention(self) -> str:
         if self.settings.group:
@@ -90,7 +96,7 @@ class SlackPager(Pager[SlackPagerSettings]):
         try:
             client.chat_postMessage(
                 channel=where,
-                text="\n".join(lines)[:_LONGEST],
+                text="\n".join(lines),
                 mrkdwn=True,
                 parse="none",
                 link_names=False,
@@ -100,8 +106,16 @@ class SlackPager(Pager[SlackPagerSettings]):
         except SlackApiError as error:
             word, status = _word(error), getattr(error.response, "status_code", 200)
             later = word in _LATER or status in _LATER_STATUSES
-            return refused(page, self.name, f"Slack refused the page: {word}.", final=not later)
-        except (SlackClientError, OSError, http.client.HTTPException):
+            return refused(
+                page,
+                self.name,
+                f"Slack refused the page: {word}.",
+                final=not later,
+                retry_after=asked_to_wait(_header(error, "Retry-After")) if later else None,
+            )
+        except (SlackClientError, OSError, http.client.HTTPException) as error:
+            if _never_left(error):
+                return refused(page, self.name, "Slack could not be reached.")
             words = "Slack did not answer; whether the page arrived is not known."
             return refused(page, self.name, words, final=True)
         log.info("page.taken", pager=self.name, owner=page.owner)
@@ -111,6 +125,19 @@ class SlackPager(Pager[SlackPagerSettings]):
 def escape(text: str) -> str:
     """Make outside text harmless in mrkdwn: no mention, no link, no channel-wide call."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _never_left(error: Exception) -> bool:
+    """Whether no connection came to be, so that Slack cannot have stored the message."""
+    why = error.reason if isinstance(error, URLError) else error
+    known = isinstance(why, socket.gaierror | ssl.SSLCertVerificationError)
+    return known or (isinstance(why, OSError) and why.errno in _NO_WAY)
+
+
+def _header(error: SlackApiError, name: str) -> str:
+    headers = getattr(error.response, "headers", None) or {}
+    found = {str(key).lower(): str(value) for key, value in headers.items()}
+    return found.get(name.lower(), "")
 
 
 def _word(error: SlackApiError) -> str:

@@ -9,8 +9,9 @@ import pytest
 from bot.config import data_folder, database_url, load
 from bot.keys import installation_keys
 from bot.settings import Config
-from bot.wiring import pager_routes
+from bot.wiring import pager_routes, resolver
 from graph.errors import BadInputError
+from graph.owners import owner_named
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.yaml"
 
@@ -44,6 +45,17 @@ def test_the_example_is_valid_once_its_secret_files_exist(tmp_path: Path) -> Non
     assert [route.tier for route in pager_routes(config)] == [1, 2, 1]
     assert config.vault["staging"].auth == "approle"
     assert config.web.hooks["github"].secret.get_secret_value() == "x" * 64
+
+
+def test_an_owner_is_found_whatever_letters_stand_in_the_name() -> None:
+    webhook = {"kind": "webhook", "url": "https://oncall.example.com"}
+    team = {"members": ["Ana.Z@example.com"], "pagers": ["duty"]}
+    config = Config.model_validate({"teams": {"Site & Edge": team}, "pagers": {"duty": webhook}})
+    (route,) = pager_routes(config)
+    named = {owner_named("Site & Edge"), owner_named("ana.z@Example.com")}
+    assert named <= route.owners, "the pager of the team is called for both"
+    (member,) = resolver(config)(owner_named("@Site & Edge"))
+    assert member.person.identity == "Ana.Z@example.com"
 
 
 def test_the_example_shows_every_section_there_is() -> None:

@@ -11,7 +11,7 @@ from graph.model import Edge, EdgeKind, Observation
 from graph.refs import Ref
 from responders.escalation import PagingSettings
 from responders.incident import Case, IncidentState, Person, Severity
-from responders.pager import AnyPager, PageAnswer, PageDeed
+from responders.pager import AnyPager, Page, PageAnswer, PageDeed, PageReceipt
 from responders.pagers.pagerduty import PagerDutyPager, PagerDutySettings
 from responders.switchboard import PagerRoute, Switchboard
 from tests.responders.room import ANA, REPORTER, SECRET, Clock, NotePager, Room, observation, report
@@ -128,6 +128,33 @@ def test_a_lost_answer_is_asked_for_again_and_rings_once(night: Begin, system: O
     assert [page.confirmed for page in scene.case.pages] == [True]
     assert system.rung == 1
     assert system.alerts[next(iter(system.alerts))].repeats == 1
+
+
+class Killed(BaseException):
+    """Nobody catches it: the process ends here."""
+
+
+def test_a_process_that_ends_between_the_page_and_its_receipt_rings_once(
+    night: Begin, system: OnCall
+) -> None:
+    pager = duty(system)
+
+    class Ending(NotePager):
+        def page(self, page: Page) -> PageReceipt:
+            pager.page(page)
+            raise Killed
+
+    scene: Night = night(PagerRoute("duty", Ending(), owners=PAYMENTS))
+    with pytest.raises(Killed):
+        scene.page()
+    assert [page.confirmed for page in scene.case.pages] == [False], "the intent alone is known"
+    routes = [PagerRoute("duty", pager, owners=PAYMENTS)]
+    scene.board = Switchboard(scene.room.records.journal.pages, routes)
+    scene.page()
+    assert [page.confirmed for page in scene.case.pages] == [True]
+    assert system.rung == 1
+    assert len(system.requests) == 2
+    assert scene.kinds().count("paged") == 1
 
 
 def test_what_is_refused_for_good_is_not_repeated_and_security_is_called(

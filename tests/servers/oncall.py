@@ -96,6 +96,10 @@ class OnCall:
         if len(body.get("dedup_key", "")) > 255:
             wrong.append("'dedup_key' is too long")
         payload = body.get("payload") or {}
+        if len(payload.get("summary", "")) > 1024:
+            wrong.append("'payload.summary' is too long")
+        if len(json.dumps(body)) > 512 * 1024:
+            wrong.append("the event is too large")
         if action == "trigger" and not (payload.get("summary") and payload.get("source")):
             wrong.append("'payload.summary' or 'payload.source' is missing or blank")
         known = {"critical", "error", "warning", "info"}
@@ -117,7 +121,13 @@ class OnCall:
             return 401, {"message": "Could not authenticate"}
         taken = {"result": "Request will be processed", "requestId": "43a29c5c-3dbf"}
         if not rest:
-            if not body.get("message") or len(body["message"]) > 130:
+            tags = body.get("tags", ())
+            if (
+                not body.get("message")
+                or len(body["message"]) > 130
+                or len(body.get("alias", "")) > 512
+                or any(len(tag) > 50 for tag in tags)
+            ):
                 return 422, {"message": "Request body is not processable"}
             self._enter(body["alias"], "triggered", body)
             return 202, taken

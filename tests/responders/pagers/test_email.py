@@ -37,6 +37,8 @@ class Mailbox:
     ) -> str:
         if address.startswith("gone"):
             return "550 no such mailbox"
+        if address.startswith("grey"):
+            return "450 come back later"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -159,8 +161,14 @@ def test_one_recipient_is_enough_and_none_is_not() -> None:
         assert some.confirmed
         assert "not to gone@example.com" in some.sentence
         none = pager(port, to=["gone@example.com"]).page(PAGE)
+        later = pager(port, to=["gone@example.com", "grey@example.com"]).page(PAGE)
     assert not none.confirmed
     assert none.final
+    assert not later.confirmed
+    assert not later.final, "one of them may take it in a minute"
+    nowhere = pager(port, host="mail.invalid", security="starttls").page(PAGE)
+    assert not nowhere.final
+    assert "could not be reached" in nowhere.sentence
 
 
 def test_over_starttls_with_a_login(certificate: Path) -> None:

@@ -31,6 +31,8 @@ def test_one_alert_per_key_from_the_first_ring_to_the_end() -> None:
         assert alert.state == "resolved"
         assert route.page(replace(PAGE, summary="x" * 3000)).confirmed
         assert alert.rung == 2
+        endless = replace(PAGE, owner="o" * 600_000, details=(("What", "w" * 600_000),))
+        assert route.page(endless).confirmed, "no text of a cluster makes an event too large"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The webhook pager in the forms of known systems, on a stand-in that speaks them."""
 
+from dataclasses import replace
+
 import pytest
 from pydantic import ValidationError
 
@@ -31,6 +33,8 @@ def test_each_system_opens_folds_and_resolves_one_alert(preset: str) -> None:
         alert = system.alerts[PAGE.key]
         assert alert.rung == 1
         assert PAGE.summary[:40] in str(alert.words)
+        long = replace(PAGE, owner="person:" + "a" * 60 + "@example.com", summary="x" * 2000)
+        assert route.page(long).confirmed, "a long name is cut, not refused"
         assert alert.state == "triggered"
         if route.acknowledges:
             assert route.acknowledge(PAGE).confirmed

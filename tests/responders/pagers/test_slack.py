@@ -3,12 +3,14 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from urllib.parse import parse_qs
 
 import pytest
 from pydantic import ValidationError
 
 from responders.pagers.slack import SlackPager, SlackPagerSettings
+from tests.graph.http_stub import Answer, HttpStub
 from tests.responders.pagers.a_page import PAGE
 from tests.responders.steps.parts import Passed, proxy
 
@@ -76,6 +78,25 @@ def test_a_lost_answer_is_not_confirmed_and_not_posted_twice() -> None:
     assert not answer.confirmed
     assert "not known" in answer.sentence
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("base", ["http://127.0.0.1:9", "https://slack.invalid"])
+def test_what_never_left_is_posted_again_later(base: str) -> None:
+    answer = pager(f"{base}/api/").page(PAGE)
+    assert not answer.confirmed
+    assert not answer.final, "no connection came to be: nothing can stand there twice"
+    assert "could not be reached" in answer.sentence
+
+
+def test_slack_says_how_long_to_wait_and_the_link_survives_long_words() -> None:
+    long = replace(PAGE, details=(("What", "&" * 9000),))
+    with slack(200, {"ok": True}) as (address, calls):
+        assert pager(address).page(long).confirmed
+    assert sent(calls[0])["text"].endswith(f"<{PAGE.link}|Open incident inc-1>")
+    limited = Answer(429, {"ok": False, "error": "ratelimited"}, {"Retry-After": "40"})
+    with HttpStub(lambda asked: limited) as busy:
+        answer = pager(f"{busy.address}/api/").page(PAGE)
+    assert (answer.final, answer.retry_after) == (False, 40.0)
 
 
 @pytest.mark.parametrize(
