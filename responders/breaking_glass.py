@@ -10,6 +10,7 @@ from responders.drafting import Drafting
 from responders.engine import RunEngine
 from responders.evidence import unreviewed
 from responders.incident import Case, Person
+from responders.last_word import second_to
 from responders.records import IncidentRecords
 from responders.standing import Standing
 
@@ -60,9 +61,10 @@ class BreakingGlass:
                 do_now="Look at the card, which shows the new plan, and break the glass again.",
             )
         self._engine.settings.require(target for step in plan.steps for target in step.targets)
-        plan_id = self._records.emergencies.start(
-            incident_id, person, plan_hash=plan.hash, reason=reason.strip()
-        )
+        with second_to(lambda: self._records.case(incident_id)):
+            plan_id = self._records.emergencies.start(
+                incident_id, person, plan_hash=plan.hash, reason=reason.strip()
+            )
         self._engine.start(plan_id)
 
     def review(self, incident_id: str, person: Person, finding: str) -> None:

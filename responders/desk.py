@@ -34,6 +34,7 @@ from responders.incident import (
     StepState,
     taken_back,
 )
+from responders.last_word import second_to, too_late
 from responders.late_owners import LateOwners
 from responders.limits import Mode
 from responders.opening import NOT_BEGUN, Opened
@@ -155,6 +156,7 @@ class IncidentDesk:
         if case.state not in {IncidentState.PLANNED, IncidentState.WAITING}:
             raise RefusedError(
                 f"{incident_id} is {case.state}: there is nothing to approve now.",
+                means=too_late(case),
                 do_now=case.next_action,
             )
         plan = self._drafting.redraft(case)
@@ -213,9 +215,10 @@ class IncidentDesk:
         because += " An approver retries, or plans anew."
         halted = self._records.journal.halt(incident_id, because, actor=person, kind="stopped")
         if not halted:
-            state = self.case(incident_id).state
+            case = self.case(incident_id)
             raise RefusedError(
-                f"{incident_id} is {state}: nothing runs that could be stopped.",
+                f"{incident_id} is {case.state}: nothing runs that could be stopped.",
+                means=too_late(case),
                 do_now="Deny the approval instead, if one is asked for.",
             )
 
@@ -249,6 +252,7 @@ class IncidentDesk:
         if step.state is not StepState.UNKNOWN:
             raise RefusedError(
                 f"“{step.step.title}” is {step.state}: it waits for nobody's word.",
+                means=too_late(case),
                 do_now="Retry it, or skip it with a reason.",
             )
         sentence = f"On the word of {_name(person)}: {evidence}"
@@ -293,9 +297,7 @@ class IncidentDesk:
             return
         missing = gate(case).missing
         if case.state is IncidentState.RUNNING or case.state not in OPEN_STATES:
-            raise RefusedError(
-                f"{incident_id} is {case.state} and cannot be closed now.", do_now=case.next_action
-            )
+            raise _cannot_close(case, case.next_action)
         if not waiver.strip():
             raise RefusedError(
                 f"Not everything is proven: {'; '.join(missing[:3])}"
@@ -352,15 +354,16 @@ class IncidentDesk:
         evidence: dict[str, object] | None = None,
         undoing: bool = False,
     ) -> None:
-        plan_id = self._records.journal.resume(
-            incident_id,
-            sentence,
-            actor=person,
-            step_id=step.step.id if step else "",
-            become=become,
-            evidence=evidence,
-            undoing=undoing,
-        )
+        with second_to(lambda: self.case(incident_id)):
+            plan_id = self._records.journal.resume(
+                incident_id,
+                sentence,
+                actor=person,
+                step_id=step.step.id if step else "",
+                become=become,
+                evidence=evidence,
+                undoing=undoing,
+            )
         self._engine.start(plan_id)
 
     def _end(
@@ -383,12 +386,14 @@ class IncidentDesk:
             facts={"missing": list(missing)},
         )
         if not closed:
-            raise RefusedError(
-                f"{case.id} is {self.case(case.id).state} and cannot be closed now.",
-                do_now="Stop the run first, if there is one.",
-            )
+            raise _cannot_close(self.case(case.id), "Stop the run first, if there is one.")
         self._engine.call_off(case.id)
 
 
 def _name(person: Person) -> str:
     return person.name or person.identity
+
+
+def _cannot_close(case: Case, do_now: str) -> RefusedError:
+    happened = f"{case.id} is {case.state} and cannot be closed now."
+    return RefusedError(happened, means=too_late(case), do_now=do_now)

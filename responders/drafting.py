@@ -12,6 +12,7 @@ from graph.refs import Ref
 from graph.repository import GraphRepository
 from responders.history import expected
 from responders.incident import Case, Person, Plan
+from responders.last_word import second_to
 from responders.planner import Planner
 from responders.records import IncidentRecords
 from responders.reporting import facts_of
@@ -48,14 +49,15 @@ class Drafting:
             # The playbook may be another one by now, and lack the order that was kept.
             plan, note = self._planner.draft(facts, radius)
         plan = expected(plan, self._records.took())
-        saved = self._records.save_plan(
-            case.id,
-            plan,
-            blast_radius=radius,
-            matches=facts.matches,
-            actor=person or "locksmith",
-            note=note and f"The fitting playbook could not be used: {note}",
-        )
+        with second_to(lambda: self._records.case(case.id)):
+            saved = self._records.save_plan(
+                case.id,
+                plan,
+                blast_radius=radius,
+                matches=facts.matches,
+                actor=person or "locksmith",
+                note=note and f"The fitting playbook could not be used: {note}",
+            )
         return plan if saved else self._records.case(case.id).plan or plan
 
     def require(self, case: Case, plan_hash: str) -> None:

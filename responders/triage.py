@@ -14,6 +14,7 @@ from graph.errors import RefusedError
 from responders.approvals import Electorate, fold
 from responders.escalation import acknowledged
 from responders.incident import OPEN_STATES, Case, Person, Severity
+from responders.last_word import too_late
 from responders.pager import PageAnswer
 from responders.records import IncidentRecords
 from responders.severity import is_worse
@@ -69,7 +70,7 @@ class Triage:
         if severity is case.severity:
             raise RefusedError(
                 f"{incident_id} is {severity} already.",
-                means="Nothing was changed.",
+                means=too_late(case),
                 do_now="Name another severity: critical, high, medium or low.",
             )
         raised = is_worse(severity, case.severity)
@@ -119,7 +120,7 @@ class Triage:
         if case.state not in OPEN_STATES:
             raise RefusedError(
                 f"{incident_id} is {case.state}.",
-                means="Nothing was changed.",
+                means=too_late(case),
                 do_now="A new report of the same value reopens it.",
             )
         return case

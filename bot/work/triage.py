@@ -6,14 +6,18 @@ from bot.slack.views.answers import done_answer
 from bot.slack.views.charge import LEVEL, NEW_LEAD, assign_form, severity_form
 from bot.work.room import Room, answer, reason_of
 from graph.errors import RefusedError
+from responders.escalation import acknowledged
 from responders.incident import Person, Severity
 
 
 def acknowledge(entry: Entry, room: Room) -> None:
     """Take it on: nobody further is called."""
     by, person = _who(entry, room)
+    before = acknowledged(room.desk.case(by.value))
     room.desk.triage.acknowledge(by.value, person)
     words = "Noted: you work on it. Nobody further is called, and the pagers are told."
+    if before is not None and before.actor != person.name:
+        words += f" {before.actor} took it on before you: talk to each other."
     answer(room, entry, by, done_answer(words))
 
 

@@ -79,6 +79,10 @@ def test_a_page_is_acknowledged_and_the_severity_changed_with_a_reason(
     scene.card(
         incident, lambda m: "rita is on it" in m.all_text and "incident_ack" not in m.buttons
     )
+    ana = scene.be("ana")
+    notice = ana.wait_for_message("@locksmith", lambda m: "incident_ack" in m.buttons)
+    ana.click(notice, "incident_ack")
+    ana.wait_for_message("@locksmith", lambda m: "rita took it on before you" in m.all_text)
     for name, expected in (("rita", "rita may not lower the severity"), ("sam", "is low now")):
         person = scene.be(name)
         person.click(card(scene, incident), "severity_open")
