@@ -24,7 +24,7 @@ from graph.errors import LocksmithError
 NODE = "local"
 
 _PACE = 0.2  # seconds between two looks while something rolls
-_IDLE = 2.0  # seconds between two looks while nothing changes
+_IDLE = 2.0  # seconds that it waits for a change at a time
 _KEPT_REPLICA_SETS = 3
 
 _log = structlog.get_logger()
@@ -63,11 +63,15 @@ class Rollouts:
         revision = 0
         register_node(self._objects)
         while not self._ended.is_set():
-            revision = self._cluster.wait_for_change(revision, seconds=_IDLE, ended=self._ended)
+            latest = self._cluster.wait_for_change(revision, seconds=_IDLE, ended=self._ended)
+            if latest == revision:
+                continue
+            revision = latest
             try:
                 Look(self._objects).act()
             except LocksmithError as error:
-                if not is_conflict(error):  # a conflict is somebody else's change: look again
+                revision = 0  # look again, whether something changes or not
+                if not is_conflict(error):
                     _log.warning("rollouts.look_failed", reason=error.happened)
             self._ended.wait(_PACE)
 

@@ -27,6 +27,7 @@ from typing import Any, Self
 import httpx
 import structlog
 
+from bot.sandbox.cluster import EmbeddedCluster
 from bot.sandbox.objects import ClusterObjects, Manifest, is_conflict
 from graph.errors import LocksmithError
 
@@ -34,7 +35,9 @@ GROUP = "external-secrets.io"
 MANAGED_LABEL = "reconcile.external-secrets.io/managed"
 DATA_HASH = "reconcile.external-secrets.io/data-hash"
 
-_RETRY_SECONDS = 3.0
+_PACE = 0.3  # seconds between two looks
+_IDLE = 1.0  # seconds between two looks while nothing changes: intervals pass all the same
+_RETRY_SECONDS = 0.5
 _DEFAULT_INTERVAL = "1h"
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
@@ -53,11 +56,15 @@ class _Store:
 
 
 class SyncOperator:
-    """The loop, in a thread of its own, between `start()` and `stop()`."""
+    """
+    The loop, in a thread of its own, between `start()` and `stop()`.
 
-    def __init__(self, kubeconfig: Path, *, seconds_between_looks: float = 0.3) -> None:
+    Of an embedded `cluster` it knows when something changed; at another it looks all the time.
+    """
+
+    def __init__(self, kubeconfig: Path, cluster: EmbeddedCluster | None = None) -> None:
         self._objects = ClusterObjects(kubeconfig)
-        self._pause = seconds_between_looks
+        self._cluster = cluster
         self._ended = Event()
         self._retry_at: dict[str, datetime] = {}
         self._http = httpx.Client(trust_env=False, timeout=5)
@@ -69,6 +76,8 @@ class SyncOperator:
 
     def stop(self) -> None:
         self._ended.set()
+        if self._cluster is not None:
+            self._cluster.wake()
         self._thread.join()
         self._http.close()
         self._objects.close()
@@ -80,8 +89,10 @@ class SyncOperator:
         self.stop()
 
     def _run(self) -> None:
-        version = ""
-        while not self._ended.wait(self._pause):
+        version, seen = "", 0
+        while not self._ended.wait(_PACE):
+            if self._cluster is not None:
+                seen = self._cluster.wait_for_change(seen, seconds=_IDLE, ended=self._ended)
             try:
                 version = version or preferred_version(self._objects)
                 if version:

@@ -200,14 +200,14 @@ def running_world(
     with ExitStack() as servers:
         openbao = servers.enter_context(OpenBaoServer(folder))
         issuer = servers.enter_context(Paygate())
-        embedded = kubeconfig is None
+        embedded: EmbeddedCluster | None = None
         if kubeconfig is None:
-            cluster = servers.enter_context(EmbeddedCluster(folder))
-            servers.enter_context(Rollouts(cluster))
-            kubeconfig = cluster.kubeconfig
-        servers.enter_context(SyncOperator(kubeconfig))
+            embedded = servers.enter_context(EmbeddedCluster(folder))
+            servers.enter_context(Rollouts(embedded))
+            kubeconfig = embedded.kubeconfig
+        servers.enter_context(SyncOperator(kubeconfig, embedded))
         world = build_world(openbao, kubeconfig, issuer)
-        if not embedded and not keep:
+        if embedded is None and not keep:
             servers.callback(world.remove)
         world.wait_until_settled()
         yield world
