@@ -22,6 +22,7 @@ USER_SECONDS = 60.0
 EMAIL_SECONDS = 300.0  # whose address it is; decides nothing
 GROUP_SECONDS = 60.0
 CHANNEL_SECONDS = 60.0
+_MACHINES = ("is_bot", "is_workflow_bot", "is_connector_bot")
 
 KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
@@ -307,7 +308,7 @@ class People:
                 name=str(name or found.get("name") or user),
                 slack_user=user,
             ),
-            bot=bool(found.get("is_bot")) or user == "USLACKBOT",
+            bot=any(found.get(name) for name in _MACHINES) or user == "USLACKBOT",
             deleted=bool(found.get("deleted")),
             guest=bool(found.get("is_restricted") or found.get("is_ultra_restricted")),
             foreign=foreign,

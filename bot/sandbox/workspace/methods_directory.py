@@ -29,6 +29,7 @@ def auth_test(core: Core, arguments: Json) -> Json:
         "user_id": core.app.bot_user_id,
         "bot_id": core.app.bot_id,
         "is_enterprise_install": False,
+        **({"enterprise_id": core.shape.enterprise_id} if core.shape.enterprise_id else {}),
     }
 
 
@@ -54,7 +55,9 @@ def user_json(core: Core, user: User) -> Json:
     }
     if user.email and "users:read.email" in core.app.scopes:
         profile["email"] = user.email
+    grid = {"enterprise_user": {"enterprise_id": user.enterprise_id}} if user.enterprise_id else {}
     return {
+        **grid,
         "id": user.id,
         "team_id": user.team_id or core.shape.team_id,
         "name": user.name,

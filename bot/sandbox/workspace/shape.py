@@ -27,6 +27,7 @@ class User:
     is_stranger: bool = False
     deleted: bool = False
     team_id: str | None = None
+    enterprise_id: str = ""  # of an Enterprise Grid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +130,7 @@ class WorkspaceShape:
     team_id: str = "T0EXAMPLE"
     team_name: str = "Example"
     domain: str = "example"
+    enterprise_id: str = ""
     timing: Timing = Timing()
     one_message_a_second: bool = False
 
