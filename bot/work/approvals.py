@@ -17,7 +17,7 @@ def choose_order(entry: Entry, room: Room) -> None:
     by, person = _who(entry, room)
     room.desk.plan(by.value, ORDERS[entry.name], person=person)
     words = f"The plan is now “{order_words(ORDERS[entry.name])}”. Ask for approval when ready."
-    answer(room, entry, by, done_answer(words))
+    answer(room, entry, by, done_answer(words, by.value))
 
 
 def ask(entry: Entry, room: Room) -> None:
@@ -25,7 +25,8 @@ def ask(entry: Entry, room: Room) -> None:
     by, person = _who(entry, room)
     request = room.desk.ask_approval(by.value, person)
     names = ", ".join(request.approvers[:6])
-    answer(room, entry, by, done_answer(f"Asked. Who may approve: {names or 'see the thread'}."))
+    words = f"Asked. Who may approve: {names or 'see the thread'}."
+    answer(room, entry, by, done_answer(words, by.value))
 
 
 def review(entry: Entry, room: Room) -> None:
@@ -52,7 +53,7 @@ def approve(entry: Entry, room: Room) -> None:
     if link := room.sign_in_link(request.id, person):
         room.outbox.post(f"sign-in:{entry.key}", by.user, sign_in_message(case, request, link))
         words = "Almost: it counts when you have signed in. You alone got the link, as a message."
-        answer(room, entry, by, done_answer(words))
+        answer(room, entry, by, done_answer(words, case.id))
         return
     request = room.desk.vote(request.id, person, approve=True)
     given = sum(vote.approve for vote in request.votes)
@@ -60,7 +61,7 @@ def approve(entry: Entry, room: Room) -> None:
         words = "Approved: the run starts now. Follow it on the card."
     else:
         words = f"Your approval is noted: {given} of {request.needed}. It runs when all are there."
-    answer(room, entry, by, done_answer(words))
+    answer(room, entry, by, done_answer(words, case.id))
 
 
 def deny(entry: Entry, room: Room) -> None:
@@ -70,7 +71,8 @@ def deny(entry: Entry, room: Room) -> None:
     reason = reason_of(entry, room)
     _request(room, f"{ids.get('incident', '')}:{ids.get('request', '')}")
     room.desk.vote(ids["request"], person, approve=False, reason=reason)
-    answer(room, entry, by, done_answer("Denied. Nothing of this plan runs; the incident is open."))
+    words = "Denied. Nothing of this plan runs; the incident is open."
+    answer(room, entry, by, done_answer(words, ids["incident"]))
 
 
 def _who(entry: Entry, room: Room) -> tuple[Asked, Person]:

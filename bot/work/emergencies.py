@@ -21,7 +21,7 @@ def run_alone(entry: Entry, room: Room) -> None:
         ids.get("incident", ""), person, reason_of(entry, room), plan_hash=ids.get("plan", "")
     )
     words = "It runs, under your name alone. On call is paged; another approver reviews it."
-    answer(room, entry, by, done_answer(words))
+    answer(room, entry, by, done_answer(words, ids.get("incident", "")))
 
 
 def open_review(entry: Entry, room: Room) -> None:
@@ -34,7 +34,7 @@ def review(entry: Entry, room: Room) -> None:
     by, person = _who(entry, room)
     incident_id = metadata(entry.payload).get("incident", "")
     room.desk.glass.review(incident_id, person, reason_of(entry, room))
-    answer(room, entry, by, done_answer("Reviewed, under your name."))
+    answer(room, entry, by, done_answer("Reviewed, under your name.", incident_id))
 
 
 def _who(entry: Entry, room: Room) -> tuple[Asked, Person]:

@@ -12,14 +12,14 @@ from responders.silence import mark_of
 def stop(entry: Entry, room: Room) -> None:
     by, person = _who(entry, room)
     room.desk.stop(by.value, person, "by the button on the card")
-    answer(room, entry, by, done_answer("Stopping: nothing further is started."))
+    answer(room, entry, by, done_answer("Stopping: nothing further is started.", by.value))
 
 
 def retry(entry: Entry, room: Room) -> None:
     by, person = _who(entry, room)
     incident_id, _, step_id = by.value.partition(":")
     room.desk.retry(incident_id, person, step_id)
-    answer(room, entry, by, done_answer("Trying that step again."))
+    answer(room, entry, by, done_answer("Trying that step again.", incident_id))
 
 
 def open_skip(entry: Entry, room: Room) -> None:
@@ -36,7 +36,7 @@ def skip(entry: Entry, room: Room) -> None:
     by, person = _who(entry, room)
     incident_id, _, step_id = by.value.partition(":")
     room.desk.skip(incident_id, person, step_id, reason_of(entry, room))
-    answer(room, entry, by, done_answer("Skipped, under your name. The run goes on."))
+    answer(room, entry, by, done_answer("Skipped, under your name. The run goes on.", incident_id))
 
 
 def open_confirm(entry: Entry, room: Room) -> None:
@@ -53,7 +53,8 @@ def confirm(entry: Entry, room: Room) -> None:
     by, person = _who(entry, room)
     incident_id, _, step_id = by.value.partition(":")
     room.desk.confirm(incident_id, person, step_id, reason_of(entry, room))
-    answer(room, entry, by, done_answer("Confirmed, under your name. The run goes on."))
+    words = "Confirmed, under your name. The run goes on."
+    answer(room, entry, by, done_answer(words, incident_id))
 
 
 def open_waiver(entry: Entry, room: Room) -> None:
@@ -74,13 +75,14 @@ def revoke_although(entry: Entry, room: Room) -> None:
     reason = reason_of(entry, room)
     room.desk.waivers.waive(incident_id, person, step_id, reason, seen=seen)
     room.desk.retry(incident_id, person, step_id)
-    answer(room, entry, by, done_answer("Revoked all the same, under your name. The run goes on."))
+    words = "Revoked all the same, under your name. The run goes on."
+    answer(room, entry, by, done_answer(words, incident_id))
 
 
 def undo(entry: Entry, room: Room) -> None:
     by, person = _who(entry, room)
     room.desk.undo(by.value, person)
-    answer(room, entry, by, done_answer("Taking back what can be taken back."))
+    answer(room, entry, by, done_answer("Taking back what can be taken back.", by.value))
 
 
 def open_dismissal(entry: Entry, room: Room) -> None:
@@ -91,7 +93,7 @@ def open_dismissal(entry: Entry, room: Room) -> None:
 def dismiss(entry: Entry, room: Room) -> None:
     by, person = _who(entry, room)
     room.desk.dismiss(by.value, person, reason_of(entry, room))
-    answer(room, entry, by, done_answer("Closed as a false alarm, under your name."))
+    answer(room, entry, by, done_answer("Closed as a false alarm, under your name.", by.value))
 
 
 def close(entry: Entry, room: Room) -> None:
@@ -103,13 +105,13 @@ def close(entry: Entry, room: Room) -> None:
         room.screen.open(by.trigger_id, form)
         return
     room.desk.close(by.value, person)
-    answer(room, entry, by, done_answer("Closed, with the proof in the thread."))
+    answer(room, entry, by, done_answer("Closed, with the proof in the thread.", by.value))
 
 
 def waive(entry: Entry, room: Room) -> None:
     by, person = _who(entry, room)
     room.desk.close(by.value, person, reason_of(entry, room))
-    answer(room, entry, by, done_answer("Closed under your name."))
+    answer(room, entry, by, done_answer("Closed under your name.", by.value))
 
 
 def _who(entry: Entry, room: Room) -> tuple[Asked, Person]:

@@ -18,7 +18,7 @@ def acknowledge(entry: Entry, room: Room) -> None:
     words = "Noted: you work on it. Nobody further is called, and the pagers are told."
     if before is not None and before.actor != person.name:
         words += f" {before.actor} took it on before you: talk to each other."
-    answer(room, entry, by, done_answer(words))
+    answer(room, entry, by, done_answer(words, by.value))
 
 
 def open_assignment(entry: Entry, room: Room) -> None:
@@ -34,7 +34,7 @@ def assign(entry: Entry, room: Room) -> None:
     to, note = _named(room, chosen), reason_of(entry, room)
     incident_id = ids.get("incident", "")
     room.desk.triage.assign(incident_id, person, to, note, seen=ids.get("seen"))
-    answer(room, entry, by, done_answer(f"{to.name} leads {incident_id} now, and is told."))
+    answer(room, entry, by, done_answer(f"{to.name} leads it now, and is told.", incident_id))
 
 
 def open_severity(entry: Entry, room: Room) -> None:
@@ -48,7 +48,8 @@ def change_severity(entry: Entry, room: Room) -> None:
     incident_id = metadata(entry.payload).get("incident", "")
     level, reason = Severity(form_values(entry.payload)[LEVEL]), reason_of(entry, room)
     case = room.desk.triage.change_severity(incident_id, person, level, reason)
-    answer(room, entry, by, done_answer(f"{case.id} is {case.severity} now, under your name."))
+    words = f"It is {case.severity} now, under your name."
+    answer(room, entry, by, done_answer(words, case.id))
 
 
 def _named(room: Room, user: str) -> Person:

@@ -172,8 +172,11 @@ def problem_answer(happened: str, means: str, do_now: str) -> Message:
     return message(happened, [section(problem_text(happened, means, do_now))])
 
 
-def done_answer(words: str) -> Message:
-    return message(words, [section(said(words, 1000))])
+def done_answer(words: str, incident_id: str = "") -> Message:
+    """Say what was done; of which incident, where it is about one."""
+    named = f"{code(incident_id)} " if incident_id else ""
+    fallback = f"{incident_id}: {words}" if incident_id else words
+    return message(fallback, [section(named + said(words, 1000))])
 
 
 def _end(verb: str, secret: str, found: Found, *, sendable: bool) -> list[Block | None]:

@@ -83,6 +83,8 @@ def test_a_direct_message_may_name_the_secret_or_ask_for_help(bot: RunningBot) -
     assert "payments/db" in asked.all_text
     rita.post("@locksmith", "help")
     told(bot, "rita", "/leak uses", "@locksmith")
+    rita.post("@locksmith", "who can read payments/gateway?")
+    assert "question_uses" in told(bot, "rita", "Who can read `vault", "@locksmith").buttons
     rita.post("@locksmith", "zebra crossing")
     told(bot, "rita", "No secret was recognised", "@locksmith")
     assert bot.desk.reports == []

@@ -17,6 +17,7 @@ from bot.slack.views import (
     incident,
     spill,
     whole_answer,
+    withdrawn,
 )
 from bot.slack.views.blocks import Block, Message
 from bot.slack.wanted import around
@@ -57,6 +58,7 @@ def messages(case: Case) -> list[Message]:
         *(spill.author_thanks(how) for how in ("verified", "claimed", "edited", "standing")),
         *(each for author in ("", "U0AUTHOR") for each in _about_a_spill(case, author)),
         approval.superseded_card(case),
+        withdrawn.withdrawn_note(case),
     ]
     if case.approval is not None:
         found.append(approval.approval_card(case, case.approval, direct=True))
@@ -146,7 +148,7 @@ def _answers(case: Case) -> list[Message]:
         answers.incidents_answer([case] * 60),
         answers.ambiguous_answer(case.title, [case.title] * 50),
         answers.problem_answer(case.title, case.title, case.title),
-        answers.done_answer(case.title),
+        answers.done_answer(case.title, case.id),
         answers.help_answer(unknown=case.title),
     ]
 
