@@ -42,13 +42,19 @@ def check_slack(settings: SlackSettings, kept: ServedApp | None = None) -> Itera
         yield from _scopes(
             str(who.headers.get("x-oauth-scopes") or _header(who.headers)), settings.wanted_features
         )
-        yield from _channel(client, settings.security_channel)
     except (SlackClientError, OSError) as error:
         yield Checked(
             _CONNECTION, "bot token", Outcome.MISSING, _reason(error),
             "Compare slack.bot_token with “OAuth & Permissions” of the app; is it installed?",
         )  # fmt: skip
         return
+    try:
+        yield from _channel(client, settings.security_channel)
+    except (SlackClientError, OSError) as error:
+        yield Checked(
+            _CONNECTION, f"security channel {settings.security_channel}", Outcome.MISSING,
+            _reason(error), "Add channels:read and groups:read, and install the app again.",
+        )  # fmt: skip
     app_client = WebClient(base_url=settings.base_url, retry_handlers=[])
     try:
         app_client.apps_connections_open(app_token=settings.app_token.get_secret_value())
@@ -78,7 +84,7 @@ def _header(headers: object) -> str:
 
 
 def _scopes(header: str, features: Iterable[FeatureName]) -> Iterator[Checked]:
-    granted = {scope.strip() for scope in header.split(",")}
+    granted = {scope.strip() for scope in header.split(",") if scope.strip()}
     asked: dict[str, str] = {}
     for feature in features:
         asked |= FEATURES[feature].scopes
@@ -95,6 +101,18 @@ def _scopes(header: str, features: Iterable[FeatureName]) -> Iterator[Checked]:
                     f"Add {scope} under “OAuth & Permissions” and install the app again.",
                 )
 
+    for scope in sorted(granted - {*CORE, *asked}):
+        by = [name for name, one in FEATURES.items() if scope in one.scopes]
+        why = f"only {by[0]} needs it, which slack.features leaves out" if by else "nothing uses it"
+        yield Checked(
+            _CONNECTION,
+            f"scope {scope}",
+            Outcome.OPTIONAL,
+            f"granted, and not needed: {why}",
+            "Paste what `locksmith slack manifest` prints as the app's manifest, and install it "
+            "again; a token that has more than it needs is worth more to a thief.",
+        )
+
 
 def _channel(client: WebClient, wanted: str) -> Iterator[Checked]:
     what = f"security channel {wanted}"
@@ -106,7 +124,12 @@ def _channel(client: WebClient, wanted: str) -> Iterator[Checked]:
         for channel in answer["channels"]:
             if wanted.lstrip("#") not in {channel["id"], channel.get("name")}:
                 continue
-            if channel.get("is_ext_shared") or channel.get("is_pending_ext_shared"):
+            if channel.get("is_archived"):
+                yield Checked(
+                    _CONNECTION, what, Outcome.MISSING, "archived",
+                    "Open it again, or choose another channel.",
+                )  # fmt: skip
+            elif channel.get("is_ext_shared") or channel.get("is_pending_ext_shared"):
                 yield Checked(
                     _CONNECTION, what, Outcome.MISSING, "shared with another organisation",
                     "Choose a channel that is your own.",

@@ -1,10 +1,13 @@
 """The Slack app manifest keeps Slack's documented limits and the names that people rely on."""
 
+from itertools import combinations
 from pathlib import Path
 
 import jsonschema
+import pytest
 import yaml
 
+from bot.slack.payloads import EVENTS
 from bot.slack_features import CORE, FEATURES, manifest
 
 MANIFEST = Path(__file__).parents[2] / "deploy" / "slack-manifest.yaml"
@@ -30,7 +33,16 @@ SCHEMA = {
             "type": "object",
             "additionalProperties": False,
             "properties": {
-                "app_home": {"type": "object"},
+                "app_home": {
+                    "type": "object",
+                    "required": ["home_tab_enabled", "messages_tab_enabled"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "home_tab_enabled": {"const": True},
+                        "messages_tab_enabled": {"const": True},
+                        "messages_tab_read_only_enabled": {"type": "boolean"},
+                    },
+                },
                 "bot_user": {
                     "type": "object",
                     "required": ["display_name"],
@@ -87,18 +99,45 @@ SCHEMA = {
         },
         "settings": {
             "type": "object",
+            "required": ["event_subscriptions", "interactivity", "socket_mode_enabled"],
+            "additionalProperties": False,
             "properties": {
                 "event_subscriptions": {
                     "type": "object",
-                    "properties": {"bot_events": {"type": "array", "maxItems": 100}},
+                    "additionalProperties": False,  # no request_url: Socket Mode
+                    "properties": {
+                        "bot_events": {
+                            "type": "array",
+                            "maxItems": 100,
+                            "uniqueItems": True,
+                            "items": {"type": "string", "maxLength": 50},
+                        }
+                    },
                 },
+                "interactivity": {
+                    "type": "object",
+                    "required": ["is_enabled"],
+                    "additionalProperties": False,
+                    "properties": {"is_enabled": {"const": True}},
+                },
+                "org_deploy_enabled": {"type": "boolean"},
                 "socket_mode_enabled": {"const": True},
                 "token_rotation_enabled": {"const": False},
             },
         },
     },
 }
-NEEDS = {"message.channels": "channels:history", "message.groups": "groups:history"}
+# Source: the pages of these events at docs.slack.dev/reference/events; "": none.
+NEEDS = {
+    "message.channels": "channels:history",
+    "message.groups": "groups:history",
+    "message.im": "im:history",
+    "app_mention": "app_mentions:read",
+    "app_home_opened": "",
+    "subteam_members_changed": "usergroups:read",
+    "subteam_updated": "usergroups:read",
+    "user_change": "users:read",
+}
 
 
 def test_the_manifest_keeps_slacks_limits() -> None:
@@ -120,28 +159,29 @@ def test_there_are_six_core_scopes_and_each_event_has_its_scope() -> None:
     scopes = found["oauth_config"]["scopes"]
     assert len(scopes["bot"]) == 6
     for event in found["settings"]["event_subscriptions"]["bot_events"]:
-        scope = NEEDS.get(event)
-        assert scope is None or scope in scopes["bot"] + scopes["bot_optional"]
+        assert NEEDS[event] in {"", *scopes["bot"], *scopes["bot_optional"]}
+        assert event.partition(".")[0] in EVENTS, "nobody listens to it"
 
 
-def test_a_feature_that_is_not_wanted_leaves_no_scope_and_no_event() -> None:
+@pytest.mark.parametrize("count", range(len(FEATURES) + 1))
+def test_with_any_features_there_are_their_scopes_and_events_and_no_others(count: int) -> None:
     full = MANIFEST.read_text()
     assert manifest(full, FEATURES) == full
-    for feature, needs in FEATURES.items():
-        rest = [one for one in FEATURES if one != feature]
-        found = yaml.safe_load(manifest(full, rest, name="Locksmith test"))
+    for wanted in combinations(FEATURES, count):
+        found = yaml.safe_load(manifest(full, wanted, name="Locksmith test"))
         jsonschema.validate(found, SCHEMA)
         assert found["display_information"]["name"] == "Locksmith test"
-        assert set(found["oauth_config"]["scopes"]["bot"]) == set(CORE)
-        assert not set(found["oauth_config"]["scopes"]["bot_optional"]) & set(needs.scopes)
-        assert not set(found["settings"]["event_subscriptions"]["bot_events"]) & set(needs.events)
+        scopes = found["oauth_config"]["scopes"]
+        asked = {scope for name in wanted for scope in FEATURES[name].scopes}
+        assert set(scopes["bot"]) == set(CORE)
+        assert set(scopes.get("bot_optional", [])) == asked
+        assert ("bot_optional" in scopes) is bool(asked)
+        events = set(found["settings"]["event_subscriptions"]["bot_events"])
+        of_features = {event for each in FEATURES.values() for event in each.events}
+        assert events & of_features == {event for name in wanted for event in FEATURES[name].events}
+        assert {NEEDS[event] for event in events} <= {"", *CORE, *asked}
         read_only = found["features"]["app_home"]["messages_tab_read_only_enabled"]
-        assert read_only is (feature == "direct_messages")
-    least = yaml.safe_load(manifest(full, ()))
-    assert "bot_optional" not in least["oauth_config"]["scopes"]
-    assert all(
-        NEEDS.get(event) is None for event in least["settings"]["event_subscriptions"]["bot_events"]
-    )
+        assert read_only is ("direct_messages" not in wanted)
 
 
 def test_the_features_are_all_that_the_manifest_asks_for() -> None:

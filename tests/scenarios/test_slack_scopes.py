@@ -6,13 +6,17 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import SecretStr
 
 from bot.checks.finding import Outcome
 from bot.checks.slack import check_slack
 from bot.sandbox.company import workspace_shape
+from bot.sandbox.workspace.server import Workspace
 from bot.sandbox.workspace.shape import WorkspaceShape, app_from_manifest
+from bot.settings import Config, SlackSettings
+from bot.slack_features import CORE, manifest
 from graph.errors import AccessDeniedError
-from tests.scenarios.scene import incident_in, running_scene, says
+from tests.scenarios.scene import changed, incident_in, running_scene, says
 
 
 def without(*scopes: str) -> WorkspaceShape:
@@ -73,3 +77,49 @@ def test_without_the_right_to_write_the_incident_is_kept_and_its_reporter_told(
         scopes = [each for each in check_slack(scene.config.slack) if "chat:write" in each.what]
         assert scopes[0].outcome is Outcome.MISSING
         says(scopes[0].do_now, "Add chat:write", "install the app again")
+
+
+@pytest.mark.slow
+def test_with_the_core_scopes_alone_a_leak_is_reported_approved_and_closed(tmp_path: Path) -> None:
+    shape = workspace_shape()
+    least = yaml.safe_load(manifest((files("bot.slack") / "manifest.yaml").read_text(), ()))
+    tokens = {"bot_token": shape.app.bot_token, "app_token": shape.app.app_token}
+    shape = replace(shape, app=app_from_manifest(least, **tokens))
+    assert shape.app.scopes == frozenset(CORE)
+
+    def core_only(config: Config) -> Config:
+        slack, approvals = {"features": ()}, {"approvers": ("group:security",)}
+        return changed(config, {"slack": slack, "approvals": approvals})
+
+    with running_scene(tmp_path, shape=shape, change=core_only) as scene:
+        assert {
+            each.outcome for each in check_slack(scene.config.slack) if "scope" in each.what
+        } == {Outcome.OK}
+        incident = scene.report(scene.world.leaked_token)
+        scene.ask_approval(incident)
+        scene.approve(incident)
+        scene.card(incident, lambda m: "closed" in m.all_text, timeout=90)
+        says(scene.ask("/leak uses payments/gateway").all_text, "Deployment/api")
+        scene.be("sue").open_home()
+        scene.be("sue").home(lambda view: "home_search" in view.inputs)
+        assert not scene.outside.issuer_accepts(scene.world.leaked_token)
+
+
+def test_what_is_granted_and_not_needed_is_named(tmp_path: Path) -> None:
+    shape = workspace_shape()
+    more = replace(shape.app, scopes=shape.app.scopes | {"chat:write.public"})
+    with Workspace(replace(shape, app=more)) as workspace:
+        settings = SlackSettings(
+            bot_token=SecretStr(more.bot_token),
+            app_token=SecretStr(more.app_token),
+            base_url=workspace.base_url,
+            features=("emails", "mentions", "direct_messages", "lists", "scan"),
+        )
+        found = {each.what: each for each in check_slack(settings)}
+        assert found["scope chat:write.public"].detail == "granted, and not needed: nothing uses it"
+        says(found["scope files:read"].detail, "only files needs it", "slack.features leaves out")
+        assert found["scope files:read"].outcome is Outcome.OPTIONAL
+        assert found["scope files:write"].outcome is Outcome.OK
+        workspace.change_channel("security", archived=True)
+        found = {each.what: each for each in check_slack(settings)}
+        assert found["security channel security"].detail == "archived"
