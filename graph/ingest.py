@@ -93,6 +93,7 @@ def _understood(
     member: AuditLog, endpoint: str, portion: Portion
 ) -> tuple[list[ReadEvent], datetime | None, str]:
     events: list[ReadEvent] = []
+    agents: dict[str, str] = {}  # as they say it, and as it is kept; a few among many lines
     strange = 0
     warning = _LOST if portion.lost else ""
     for line in portion.lines:
@@ -103,7 +104,10 @@ def _understood(
         except NotUnderstoodError:
             strange += 1
             continue
-        events += found
+        for event in found:
+            if event.agent not in agents:
+                agents[event.agent] = _without_secrets(event.agent)
+            events.append(replace(event, agent=agents[event.agent]))
     if strange and not warning:
         warning = f"{strange} of {len(portion.lines)} new lines are not of such a log."
     return events, events[0].at if events else None, warning

@@ -104,6 +104,20 @@ def database(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
+def test_a_secret_in_the_name_of_a_program_is_kept_nowhere(database: Database, tmp_path: Path):
+    # Whoever calls the API server chooses its user agent.
+    pasted = "ghp_" + "".join(f"{number:02}aZ" for number in range(9))
+    lines = [{**EVENT, "auditID": name, "userAgent": f"curl {pasted}"} for name in ("a-1", "a-2")]
+    log = tmp_path / "audit.log"
+    log.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+    settings = KubernetesSettings(audit_log=str(log))
+    reads = Reads(database.engine)
+    (taken,) = ingest(reads, Connections({}, {"prod": settings}, {}), now=datetime.now(UTC))
+    assert taken.reads == 2
+    assert {event.agent for event in reads.of([SECRET], since=None)} == {"curl (a secret)"}
+    assert not [file for file in tmp_path.glob("graph.db*") if pasted.encode() in file.read_bytes()]
+
+
 @pytest.mark.cluster
 def test_reads_of_a_real_cluster_are_found(real_cluster: Path, database: Database):
     log = os.environ.get("AUDIT_LOG", "")
