@@ -21,9 +21,10 @@ def banner(case: Case) -> str:
     if emergency is None or not unreviewed(case):
         return ""
     who = emergency.person.name or emergency.person.identity
+    end = "" if emergency.reason.endswith((".", "!", "?")) else "."
     return (
         f"BREAK-GLASS: {who} ran plan {emergency.plan_hash[:8]} alone, because "
-        f"“{emergency.reason}”. Another approver must review it. "
+        f"“{emergency.reason}”{end} Another approver must review it. "
     )
 
 

@@ -116,7 +116,7 @@ def blast_answer(secret: str, radius: BlastRadius, *, sendable: bool = False) ->
         section(
             f"*Who consumes it* ({len(radius.consumers)})\n" + consumers_text(radius.consumers, {})
         ),
-        section("*Who can read it*\n" + readers_text(radius.readers, most=TOP)),
+        section("*Who can read it*\n" + readers_text(radius.readers, most=TOP, limit=1700)),
         section("*What it opens*\n" + opens_text(radius)) if radius.opens else None,
         *_end("blast", secret, radius, sendable=sendable),
     ]
