@@ -23,10 +23,10 @@ from responders.incident import Case, IncidentState, LeakReport, StepState
 from responders.limits import EngineSettings
 from responders.silence import still_loud
 from tests.responders.room import ANA, REPORTER, START, Room
+from tests.responders.steps.approles import AppRole
 from tests.responders.steps.conftest import vault
 from tests.responders.steps.databases import STEPS, Vault
 from tests.responders.steps.parts import FINGERPRINTER
-from tests.responders.steps.test_vault_engines import AppRole
 
 __all__ = ["vault"]
 

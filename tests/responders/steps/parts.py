@@ -199,3 +199,30 @@ def proxy(target: str, meddle: Meddle) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def pretend(part: str) -> Meddle:
+    """Answer a change with success, and do nothing: the shape of hashicorp/vault#29392."""
+
+    def meddle(passed: Passed) -> tuple[int, bytes] | None:
+        return (204, b"") if passed.method in {"POST", "PUT"} and part in passed.path else None
+
+    return meddle
+
+
+def lose(part: str) -> Meddle:
+    """Let a change pass, and lose the answer."""
+
+    def meddle(passed: Passed) -> tuple[int, bytes] | None:
+        if passed.method in {"POST", "PUT", "PATCH"} and part in passed.path:
+            passed.forward()
+            return 502, b""
+        return None
+
+    return meddle
+
+
+def after(
+    given: StepContext, key: str = "incident-1:plan:step", **receipts: Receipt
+) -> StepContext:
+    return context(given.connections, key, receipts=receipts, seconds=20)

@@ -14,13 +14,13 @@ from bot.sandbox.issuer import Paygate
 from graph.errors import ConflictError, UnavailableError
 from responders.step import Receipt, StepContext, VerdictKind
 from responders.steps import aws_access_key, http_token, postgres_roles, vault_approle
+from tests.responders.steps.approles import AppRole
 from tests.responders.steps.databases import Orders, Vault
 from tests.responders.steps.parts import Passed, Store, context, paygate, proxy
 from tests.responders.steps.test_aws_access_key import PATH as AWS_PATH
 from tests.responders.steps.test_aws_access_key import Deploy, deploy
 from tests.responders.steps.test_http_token import PATH, leak, revocation, rotation
 from tests.responders.steps.test_postgres_roles import Shop
-from tests.responders.steps.test_vault_engines import AppRole
 
 __all__ = ["deploy"]
 
