@@ -10,6 +10,7 @@ from bot.sandbox.company import workspace_shape
 from bot.sandbox.workspace.server import Workspace
 from bot.sandbox.workspace.shape import WorkspaceShape, app_from_manifest
 from tests.canary.canary import GIVEN
+from tests.scenarios.scene import eventually
 from tests.servers.processes import ServeProcess, locksmith
 
 GUIDE = Path(__file__).parents[2] / "docs" / "slack.md"
@@ -53,3 +54,16 @@ def test_who_follows_the_guide_has_a_bot_that_answers(tmp_path: Path) -> None:
             sam = workspace.as_user("sam")
             assert sam.command("#general", "/leak help")
             sam.wait_for_message("#general", lambda m: "/leak uses" in m.all_text, timeout=30)
+            a_token_that_is_replaced_is_taken(workspace, tmp_path / GIVEN / "slack-bot-token")
+
+
+def a_token_that_is_replaced_is_taken(workspace: Workspace, file: Path) -> None:
+    """While it runs: revoked, then another one in the same file."""
+    workspace.revoke_bot_token(new="xoxb-the-second-one")
+    ben = workspace.as_user("ben")
+    asked = len(workspace.received)
+    assert ben.command("#general", "/leak status")
+    eventually(lambda: any(each.method == "users.info" for each in workspace.received[asked:]))
+    assert not ben.ephemerals("#general")
+    file.write_text("xoxb-the-second-one\n")
+    ben.wait_for_message("#general", lambda m: "No incident is open" in m.all_text, timeout=60)
