@@ -130,3 +130,14 @@ def test_where_the_bot_is_no_member_the_buttons_under_an_answer_answer_too(
     bot.wait_until_idle()
     assert sue.ephemerals("random") == []
     assert not [each for each in sue.messages("random") if "gateway" in each.all_text]
+
+
+def test_an_answer_in_a_thread_is_asked_on_in_that_thread(bot: RunningBot) -> None:
+    rita, sue = bot.workspace.as_user("rita"), bot.workspace.as_user("sue")
+    root = rita.post("general", "about the gateway")
+    rita.post("general", "@locksmith uses payments/gateway", thread_ts=root.ts)
+    assert rita.click(answered(rita, "1 consumer"), "question_readers")
+    readers = answered(rita, "Who can read `vault")
+    assert readers.thread_ts == root.ts
+    assert readers.ephemeral_to == rita.id
+    assert sue.ephemerals("general") == []
