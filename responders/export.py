@@ -6,13 +6,13 @@ text never held a value of a secret, because no row does.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 import orjson
 
 from responders.evidence import Proof, evidence, gate
 from responders.incident import OPEN_STATES, Case
+from responders.markdown_words import cell, moment, said
 from responders.matched import described
 
 _CLOCKS = ("exposed", "reported", "contained", "rotated", "proven_dead")
@@ -22,26 +22,26 @@ def markdown(case: Case) -> str:
     """Write the report that is filed with the incident."""
     found = evidence(case)
     lines = [
-        f"# {case.id}: {case.title}",
+        f"# {case.id}: {said(case.title)}",
         "",
         f"- State: {case.state}",
         *([f"- Next: {case.next_action}"] if case.state in OPEN_STATES else []),
-        f"- Severity: {case.severity} ({'; '.join(case.severity_reasons)})",
+        f"- Severity: {case.severity} ({said('; '.join(case.severity_reasons))})",
         f"- Credential: {case.detector_name}, `{case.credential}`",
         *_validity(case),
         *_stored(case),
         f"- Owners: {_listed(claim.owner for claim in case.blast_radius.owners)}",
         f"- Lead: {_lead(case)}",
-        f"- Opened: {_moment(case.opened_at)}; closed: {_moment(case.closed_at)}",
+        f"- Opened: {moment(case.opened_at)}; closed: {moment(case.closed_at)}",
         "",
         "## Clocks",
         "",
-        *(f"- {name.replace('_', ' ')}: {_moment(getattr(case.clocks, name))}" for name in _CLOCKS),
+        *(f"- {name.replace('_', ' ')}: {moment(getattr(case.clocks, name))}" for name in _CLOCKS),
         "",
         "## Seen in",
         "",
         *(
-            f"- {each.where_name or each.where or 'an unnamed place'}, {_moment(each.seen_at)}"
+            f"- {said(each.where_name or each.where or 'an unnamed place')}, {moment(each.seen_at)}"
             f"{', removed: ' + each.removed if each.removed else ''}"
             for each in case.sightings
         ),
@@ -60,8 +60,8 @@ def markdown(case: Case) -> str:
         "| # | time (UTC) | what | who | |",
         "|---|---|---|---|---|",
         *(
-            f"| {each.sequence} | {each.at:%Y-%m-%d %H:%M:%S} | {each.kind} | {_cell(each.actor)} "
-            f"| {_cell(each.sentence)} |"
+            f"| {each.sequence} | {each.at:%Y-%m-%d %H:%M:%S} | {each.kind} | {cell(each.actor)} "
+            f"| {cell(each.sentence)} |"
             for each in case.timeline
         ),
         "",
@@ -74,7 +74,7 @@ def _lead(case: Case) -> str:
     if lead is None:
         return "nobody"
     name = lead.person.name or lead.person.identity
-    return f"{name}, since {_moment(lead.at)}"
+    return f"{name}, since {moment(lead.at)}"
 
 
 def _stored(case: Case) -> list[str]:
@@ -90,8 +90,8 @@ def _stored(case: Case) -> list[str]:
 
 def _validity(case: Case) -> list[str]:
     facts = case.identity_facts
-    said = facts.get("validity")
-    return [f"- Validity: {said}, {facts.get('validity_because', '')}"] if said else []
+    validity = facts.get("validity")
+    return [f"- Validity: {validity}, {facts.get('validity_because', '')}"] if validity else []
 
 
 def as_json(case: Case) -> dict[str, Any]:
@@ -104,18 +104,11 @@ def as_json(case: Case) -> dict[str, Any]:
 
 def _proofs(title: str, proofs: Iterable[Proof]) -> list[str]:
     listed = [
-        f"- [{'x' if proof.proven else ' '}] {proof.subject}: {proof.sentence}" for proof in proofs
+        f"- [{'x' if proof.proven else ' '}] {said(proof.subject)}: {said(proof.sentence)}"
+        for proof in proofs
     ]
     return [f"## {title}", "", *(listed or ["- none"]), ""]
 
 
-def _moment(at: datetime | None) -> str:
-    return "not yet" if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
-
-
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(names) or "nobody is named"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

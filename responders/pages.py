@@ -18,13 +18,15 @@ from responders.pager import PageAnswer, PageDeed, PageReceipt
 from responders.tables import AuditEventRow, IncidentRow, PageAnswerRow, PageDueRow, PageRow
 
 _CLOCKS_APART = timedelta(minutes=5)
+_HELD = timedelta(seconds=60)  # for one call of a pager; then its process is taken to have ended
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """How it stands with one pager for one owner."""
+    """How it stands with one pager for one owner; `answered`: it has said yes or no before."""
 
     confirmed: bool = False
+    answered: bool = True
     resolved: bool = False
     acknowledged: bool = False
     final: bool = False
@@ -69,6 +71,7 @@ class PageBook:
         found = {
             pager: Line(
                 confirmed=bool(rows[pager].confirmed) if pager in rows else False,
+                answered=rows[pager].confirmed is not None if pager in rows else False,
                 resolved=rows[pager].resolved if pager in rows else False,
                 acknowledged=dues[pager].acknowledged if pager in dues else False,
                 final=dues[pager].final if pager in dues else False,
@@ -82,18 +85,18 @@ class PageBook:
             return OwnerLine(answered=answered), found
         return OwnerLine(own.tier, own.due_at, own.told, answered), found
 
-    def begin(self, incident_id: str, owner: str, pager: str) -> PageReceipt | None:
-        """Commit the intent; return the receipt instead where this page was taken already."""
+    def begin(self, incident_id: str, owner: str, pager: str) -> bool:
+        """Commit the intent; False: it was taken already, or another round is calling now."""
         with self._ledger.transaction() as transaction:
             row = transaction.session.get(PageRow, (incident_id, owner, pager))
-            if row is not None and row.confirmed:
-                return PageReceipt(confirmed=True, sentence=row.sentence)
+            due = _due(transaction, incident_id, owner, pager)
+            if (row is not None and row.confirmed) or not _hold(transaction, due):
+                return False
             row = row or PageRow(
                 incident_id=incident_id, owner=owner, pager=pager, at=transaction.now
             )
             row.at = transaction.now
             transaction.session.add(row)
-            _due(transaction, incident_id, owner, pager)
             transaction.incident(incident_id)
             transaction.log(
                 incident_id,
@@ -101,7 +104,7 @@ class PageBook:
                 f"Pages {owner} through {pager}.",
                 facts={"owner": owner, "pager": pager},
             )
-            return None
+            return True
 
     def received(
         self,
@@ -121,11 +124,12 @@ class PageBook:
             due = _due(transaction, incident_id, owner, pager)
             due.due_at, due.final = due_at, receipt.final
             due.tries = 0 if receipt.confirmed else due.tries + 1
-            transaction.incident(incident_id)
+            if transaction.incident(incident_id).state not in OPEN_STATES:
+                due.due_at = transaction.now  # it was over before this page was taken: call it off
             transaction.log(
                 incident_id,
                 "paged" if receipt.confirmed else "not_paged",
-                receipt.sentence,
+                f"{owner} through {pager}: {receipt.sentence}",
                 facts={"owner": owner, "pager": pager, "confirmed": receipt.confirmed},
             )
 
@@ -168,13 +172,27 @@ class PageBook:
                 row.due_at = None
                 transaction.session.add(row)
 
-    def tells(self, incident_id: str, owner: str, pager: str, what: str) -> None:
-        """Commit the intent to tell a pager that somebody works on it, or that it is over."""
+    def tells(
+        self, incident_id: str, owner: str, pager: str, what: str, *, over: bool = False
+    ) -> bool:
+        """
+        Commit the intent to tell a pager that somebody works on it, or that it is over.
+
+        False: it was told already, or another round is telling it now.
+        """
         with self._ledger.transaction() as transaction:
+            row = transaction.session.get_one(PageRow, (incident_id, owner, pager))
+            due = _due(transaction, incident_id, owner, pager)
+            if row.resolved if over else due.acknowledged:
+                return False
+            # Twice acknowledged is harmless; but some pagers would post twice that it is over.
+            if over and not _hold(transaction, due):
+                return False
             transaction.incident(incident_id)
             sentence = f"Tells {pager} that {what}."
             facts = {"owner": owner, "pager": pager}
             transaction.log(incident_id, "intent", sentence, facts=facts)
+            return True
 
     def acknowledged(
         self,
@@ -194,10 +212,11 @@ class PageBook:
             if receipt is None:
                 return
             transaction.incident(incident_id)
+            told = f"{owner} was told through {pager} that somebody works on it."
             transaction.log(
                 incident_id,
                 "page_acknowledged" if receipt.confirmed else "page_not_acknowledged",
-                receipt.sentence,
+                told if receipt.confirmed else receipt.sentence,
                 facts={"owner": owner, "pager": pager},
             )
 
@@ -309,6 +328,14 @@ def _to_acknowledge(session: Session) -> list[tuple[str, str]]:
         .group_by(col(PageDueRow.incident_id))
     )
     return [(incident_id, f"acknowledged-{said}") for incident_id, said in session.exec(query)]
+
+
+def _hold(transaction: Transaction, due: PageDueRow) -> bool:
+    """Take a line for one call; False: it is held, or it waits for its moment."""
+    if due.due_at is not None and transaction.now < due.due_at:
+        return False
+    due.due_at = transaction.now + _HELD
+    return True
 
 
 def _due(transaction: Transaction, incident_id: str, owner: str, pager: str) -> PageDueRow:

@@ -140,11 +140,12 @@ class Switchboard:
         if line is not None:
             if line.confirmed:
                 return True
-            early = line.due_at is not None and now < line.due_at
+            early = self._is_early(line)
+            if early and not line.answered:
+                return True  # another round is calling, and sees to what follows
             if line.final or early or (line.tries and line.due_at is None):
                 return False
-        taken = self._book.begin(page.incident_id, page.owner, route.name)
-        if taken is not None:
+        if not self._book.begin(page.incident_id, page.owner, route.name):
             return True
         receipt = route.pager.page(page)
         tries = (line.tries if line else 0) + 1
@@ -164,7 +165,8 @@ class Switchboard:
             if not route.pager.acknowledges:
                 self._book.acknowledged(case.id, owner, route.name, None)
                 continue
-            self._book.tells(case.id, owner, route.name, f"{who} works on {case.id}")
+            if not self._book.tells(case.id, owner, route.name, f"{who} works on {case.id}"):
+                continue
             receipt = route.pager.acknowledge(self._page(case, owner))
             due_at = self._again(receipt, line)
             self._book.acknowledged(case.id, owner, route.name, receipt, due_at=due_at)
@@ -173,7 +175,8 @@ class Switchboard:
         for route, line in self._taken(case, owner):
             if line.resolved or self._is_early(line):
                 continue
-            self._book.tells(case.id, owner, route.name, f"{case.id} is over")
+            if not self._book.tells(case.id, owner, route.name, f"{case.id} is over", over=True):
+                continue
             receipt = route.pager.resolve(self._page(case, owner))
             due_at = self._again(receipt, line)
             self._book.resolved(case.id, owner, route.name, receipt, due_at=due_at)

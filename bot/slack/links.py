@@ -1,6 +1,7 @@
 """Links from the timeline of an incident to its messages in Slack, by number of the audit chain."""
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from bot.slack.message_rows import SlackMessageRow
 from responders.incident import Case
@@ -26,13 +27,23 @@ def links_of(
     if card is None or not card.ts or not workspace_url:
         return {}
     threaded = {part: _newest(rows, part, card.channel) for part in set(_ASIDE.values())}
-    seen_in = next((each.where for each in case.sightings if "/archives/" in each.where), "")
+    places = (each.where for each in case.sightings)
+    seen_in = next((place for place in places if _is_message(place, workspace_url)), "")
     found = {}
     for entry in case.timeline:
         row = threaded.get(_ASIDE.get(entry.kind, "")) or card
         link = permalink(workspace_url, row, root=card)
         found[entry.sequence] = seen_in if entry.kind == "reported" and seen_in else link
     return found
+
+
+def _is_message(place: str, workspace_url: str) -> bool:
+    """Whether a place is a message of Slack's: a reporter may name any address."""
+    asked, ours = urlsplit(place), urlsplit(workspace_url)
+    host = asked.hostname or ""
+    slacks = host == ours.hostname or host.endswith(".slack.com")
+    plain = not set(place) & set("()<>|[] \n")
+    return slacks and plain and asked.path.startswith("/archives/")
 
 
 def permalink(workspace_url: str, row: SlackMessageRow, *, root: SlackMessageRow) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -151,10 +152,42 @@ def test_a_process_that_ends_between_the_page_and_its_receipt_rings_once(
     routes = [PagerRoute("duty", pager, owners=PAYMENTS)]
     scene.board = Switchboard(scene.room.records.journal.pages, routes)
     scene.page()
+    assert len(system.requests) == 1, "whether the other process still calls is not known"
+    assert scene.rounds(minutes=2) >= 1
     assert [page.confirmed for page in scene.case.pages] == [True]
     assert system.rung == 1
     assert len(system.requests) == 2
     assert scene.kinds().count("paged") == 1
+    assert "Nobody was paged" not in str(scene.case.timeline)
+
+
+def test_two_rounds_at_once_ring_once_and_call_no_other_tier(night: Begin) -> None:
+    ringing, answer = Event(), Event()
+
+    class Slow(NotePager):
+        def page(self, page: Page) -> PageReceipt:
+            ringing.set()
+            assert answer.wait(30)
+            return super().page(page)
+
+    first, second = Slow(), NotePager()
+    scene: Night = night(
+        PagerRoute("first", first, owners=PAYMENTS),
+        PagerRoute("second", second, tier=2, owners=PAYMENTS),
+    )
+    round_one = Thread(target=scene.page)
+    round_one.start()
+    assert ringing.wait(30)
+    scene.room.records.acknowledge(scene.incident, ANA)  # which begins a round of its own
+    scene.page()
+    scene.room.desk.dismiss(scene.incident, ANA, "a test value")
+    answer.set()
+    round_one.join(30)
+    assert (len(first.pages), second.pages) == (1, [])
+    assert scene.kinds().count("paged") == 1
+    assert scene.rounds() == 1, "it was over before the page was taken"
+    scene.board.resolve(scene.case)
+    assert [page.key for page in first.resolved] == [first.pages[0].key]
 
 
 def test_what_is_refused_for_good_is_not_repeated_and_security_is_called(

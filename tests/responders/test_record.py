@@ -1,7 +1,9 @@
 """The record: facts as they were, follow-ups with owners, statistics."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +18,17 @@ from responders.personal import Personal
 from responders.post_mortem import Record, as_json, markdown
 from responders.standing import Standing
 from responders.stats import Lived, stats
-from tests.responders.room import ANA, IDLE, START, Room, observation, report
+from responders.switchboard import PagerRoute, Switchboard
+from tests.responders.room import (
+    ANA,
+    IDLE,
+    SECRET,
+    START,
+    NotePager,
+    Room,
+    observation,
+    report,
+)
 
 
 def record(room: Room, incident: str) -> Record:
@@ -37,10 +49,59 @@ def test_facts_stay_as_they_were_when_the_graph_moves_on(room: Room) -> None:
     assert (first.why, last.why) == ("opened", "planned")
     assert len(last.blast_radius.consumers) == len(first.blast_radius.consumers) + 1
     text = markdown(record(room, incident))
-    assert f"## What was known at {first.at:%Y-%m-%d %H:%M:%S} (opened)" in text
+    assert f"## What was known at {first.at:%Y-%m-%d %H:%M:%S} UTC (opened)" in text
     assert "- new consumer: `k8s://prod/payments/Deployment/newcomer`" in text
     room.desk.plan(incident, anew=True)
     assert len(room.records.frozen(incident)) == 2  # nothing changed, nothing is kept twice
+    before = markdown(record(room, incident))
+    room.graph.merge(Observation("test"), now=START)  # everything is gone from the graph
+    assert room.graph.snapshot().node(SECRET) is None
+    assert markdown(record(room, incident)) == before
+
+
+def test_outside_text_draws_nothing_in_the_post_mortem(room: Room) -> None:
+    hostile = "[all good](https://evil.example) <img src=x> ![x](y)\n# Proven | \u202edaed"
+    opened = room.desk.report(replace(report(), where_name=hostile))
+    incident = opened.incident_id
+    room.desk.close(incident, ANA, waiver=hostile)
+    text = markdown(record(room, incident))
+    assert text.count("all good") > 3, "the words stay"
+    assert re.search(r"(?<!\\)\[(all good|x)\]", text) is None, "no link, no picture"
+    for drawn in ("<img", "\n# Proven", "\u202e"):
+        assert drawn not in text
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "all good" in line]
+    assert rows
+    assert all(line.replace("\\|", "").count("|") == 6 for line in rows), "no cell is broken out of"
+
+
+def test_the_synopsis_says_it_all_in_a_few_lines(room: Room) -> None:
+    incident = room.desk.report(report()).incident_id
+    running = markdown(record(room, incident))
+    assert "- **How it ended.** It is not over: planned." in running
+    assert "- **Who was reached.** **Nobody was paged.**" in running
+    routes = [PagerRoute("duty", NotePager())]
+    board = Switchboard(room.records.journal.pages, routes)
+    board.page(room.desk.case(incident), "team:payments")
+    room.desk.triage.acknowledge(incident, ANA)
+    room.desk.close(incident, ANA, waiver="the account is gone")
+    text = markdown(record(room, incident))
+    short = text.partition("## In short")[2].partition("## Clocks")[0]
+    assert "payments/gateway#token leaked in #general" in short
+    assert "**still there**" in short
+    assert re.search(r"workloads? \(.+ \d", short)
+    assert "Paged: payments within a second of the report." in short
+    assert "Ana was the first to act" in short
+    assert "the account is gone" in short
+    assert "- **Left to do.** " in short
+    assert "| intent |" not in text
+    kinds = [entry["kind"] for entry in as_json(record(room, incident))["timeline"]]
+    assert "intent" in kinds, "the JSON has all"
+
+
+def test_every_key_of_the_json_is_documented(room: Room) -> None:
+    incident = room.desk.report(report()).incident_id
+    docs = (Path(__file__).parents[2] / "docs" / "record.md").read_text()
+    assert [key for key in as_json(record(room, incident)) if f"`{key}`" not in docs] == []
 
 
 def test_the_post_mortem_has_dates_links_decisions_and_what_is_left(room: Room) -> None:
@@ -54,8 +115,8 @@ def test_the_post_mortem_has_dates_links_decisions_and_what_is_left(room: Room) 
     assert "Ana: Ana works on it." in text
     decisions = text.partition("## Decisions")[2].partition("## Proof")[0]
     assert "the account is gone" in decisions, "a waiver is a decision"
-    assert "| reported | 2026-03-01 12:00:00 | +0:00:00 |" in text
-    assert "| proven dead | not yet |  |" in text
+    assert "| reported | Locksmith knew | 2026-03-01 12:00:00 UTC |  |" in text
+    assert "| proven dead | the old value was seen to be refused | not yet |  |" in text
     assert "- **Nobody was paged.**" in text
     kinds = {one.kind: one for one in found.follow_ups}
     assert set(kinds) >= {"idle_copy", "not_removed"}

@@ -30,5 +30,12 @@ def test_entries_lead_to_their_messages() -> None:
     card = "https://acme.slack.com/archives/C1/p1000001"
     asked = "https://acme.slack.com/archives/C1/p2000002?thread_ts=1.000001&cid=C1"
     assert links == {1: where, 2: card, 3: asked, 4: asked, 5: card, 6: card}
+    for place in (  # a reporter may name any address
+        "https://evil.example/archives/C1/p1",
+        "https://evil.example/?/archives/",
+        f"{where}) [click](https://evil.example",
+    ):
+        named = replace(case, sightings=(replace(case.sightings[0], where=place),))
+        assert links_of(named, rows, "https://acme.slack.com/")[1] == card
     assert links_of(case, {}, "https://acme.slack.com/") == {}
     assert links_of(case, rows, "") == {}
