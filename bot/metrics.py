@@ -2,8 +2,9 @@
 What Prometheus reads at /metrics: incidents, their clocks, pages, approvals, steps, ages.
 
 Computed from the rows at each scrape, so that every replica says the same and a restart forgets
-nothing. Labels are states, severities, teams, types of credentials and names of pagers and
-sources; never the name of a secret.
+nothing. All are gauges: what stands in a state can leave it, and a counter must never fall. Labels
+are states, severities, teams, types of credentials and names of pagers and sources; never the name
+of a secret.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
@@ -26,7 +27,7 @@ _TIMES = {
     "exposed": ("locksmith_time_exposed_seconds", "From the exposure to the report."),
     "acknowledged": ("locksmith_time_to_ack_seconds", "To the first deed of a person."),
     "contained": ("locksmith_time_to_contain_seconds", "To the containment."),
-    "rotated": ("locksmith_time_to_rotate_seconds", "To the new value everywhere."),
+    "rotated": ("locksmith_time_to_rotate_seconds", "To the new value in its store."),
     "proven_dead": ("locksmith_time_to_prove_dead_seconds", "To the proof that it is dead."),
     "closed": ("locksmith_time_to_close_seconds", "To the end of the incident."),
 }
@@ -90,7 +91,7 @@ class _Rows(Collector):
         for labels, count in sorted(standing.items()):
             still.add_metric(list(labels), count)
         yield still
-        total = CounterMetricFamily(
+        total = GaugeMetricFamily(
             "locksmith_incidents", "Incidents, without drills and false alarms."
         )
         total.add_metric([], len(lived))
@@ -117,7 +118,7 @@ class _Rows(Collector):
             ("locksmith_approvals", "Approvals by result.", ["result"], counted.approvals),
             ("locksmith_steps", "Steps by kind and state.", ["step", "result"], counted.steps),
         ):
-            family = CounterMetricFamily(name, words, labels=labels)
+            family = GaugeMetricFamily(name, words, labels=labels)
             for values, count in sorted(rows.items()):
                 family.add_metric(list(values), count)
             yield family

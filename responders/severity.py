@@ -5,6 +5,7 @@ Rules are data in the configuration: each says when it holds, how severe that is
 words. The most severe rule that holds decides; all that hold are given as reasons.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -16,6 +17,7 @@ from graph.queries.blast_radius import BlastRadius
 from graph.refs import with_key
 from responders.incident import Exposure, Severity
 
+_OF_A_REF = re.compile(r"[a-z0-9]*(?:://|[*?\[])")  # a scheme, or a glob that may be one
 _RANK = {
     Severity.CRITICAL: 3,
     Severity.HIGH: 2,
@@ -55,8 +57,32 @@ class SeverityRule(BaseModel):
     def _because_can_be_filled(self) -> "SeverityRule":
         try:
             _words(self, SeverityFacts(detector="", matches=(), blast_radius=BlastRadius()))
-        except (KeyError, IndexError, ValueError) as error:
+        except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
             raise ValueError("because: uses an unknown {placeholder}") from error
+        return self
+
+    @model_validator(mode="after")
+    def _can_hold(self) -> "SeverityRule":
+        """Refuse what would never hold: nobody would notice a rule that is silent."""
+        known = (
+            ("current", self.current is not None),
+            ("secrets", bool(self.secrets)),
+            ("min_consumers", bool(self.min_consumers)),
+            ("min_readers", bool(self.min_readers)),
+            ("min_opens", bool(self.min_opens)),
+        )
+        for name, given in known:
+            if given and self.matched is False:
+                raise ValueError(
+                    f"can never hold: `matched: false` is a value that nothing is known of, and "
+                    f"`{name}` asks what is known of it"
+                )
+        for pattern in self.secrets:
+            if not _OF_A_REF.match(pattern):
+                raise ValueError(
+                    f"can never hold: no ref begins like “{pattern}”; "
+                    f"write “*/{pattern.lstrip('/')}”, or the whole ref as `uses` prints it"
+                )
         return self
 
 

@@ -69,6 +69,18 @@ def test_an_unknown_key_is_named_with_its_place(tmp_path: Path) -> None:
         load(write(tmp_path, "slack: {bot_tokn: xoxb-1}"), environ={})
 
 
+def test_a_severity_rule_that_is_wrong_is_named_with_its_place(tmp_path: Path) -> None:
+    right = "{severity: high, because: bad}"
+    for wrong, said in (
+        ("{severity: high, because: bad, min_consumer: 3}", "severity.1.min_consumer: there is no"),
+        ("{severity: worst, because: bad}", "severity.1.severity: Input should be 'critical'"),
+        ("{severity: high}", "severity.1.because: Field required"),
+        ("{severity: high, because: bad, matched: false, current: true}", "severity.1: .*never"),
+    ):
+        with pytest.raises(BadInputError, match=said):
+            load(write(tmp_path, f"severity: [{right}, {wrong}]"), environ={})
+
+
 def test_an_unknown_environment_variable_is_an_error() -> None:
     with pytest.raises(BadInputError, match="slak"):
         load(environ={"LOCKSMITH_SLAK__BOT_TOKEN": "xoxb-1"})

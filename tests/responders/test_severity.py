@@ -46,5 +46,31 @@ def test_rules_of_ones_own() -> None:
     assert assess([rule], facts) == (Severity.CRITICAL, ("anybody may read #public-help",))
     quiet = SeverityFacts("x", (), BlastRadius(), where="#ops")
     assert assess([rule], quiet) == (Severity.LOW, ("no rule says that it is worse",))
-    with pytest.raises(ValidationError, match="placeholder"):
-        SeverityRule(severity=Severity.LOW, because="{nonsense}")
+    for words in ("{nonsense}", "{consumers.nonsense}", "{0}", "{"):
+        with pytest.raises(ValidationError, match="placeholder"):
+            SeverityRule(severity=Severity.LOW, because=words)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"matched": False, "current": True}, "`current` asks what is known"),
+        ({"matched": False, "current": False}, "`current` asks what is known"),
+        ({"matched": False, "min_consumers": 3}, "`min_consumers` asks"),
+        ({"matched": False, "min_opens": 1}, "`min_opens` asks"),
+        ({"matched": False, "secrets": ["vault://*"]}, "`secrets` asks"),
+        ({"secrets": ["kv/payments/*"]}, r"write “\*/kv/payments/\*”"),
+    ],
+)
+def test_a_rule_that_can_never_hold_is_an_error(wrong: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=f"can never hold: .*{said}"):
+        SeverityRule.model_validate({"severity": "high", "because": "x", **wrong})
+
+
+def test_a_rule_about_the_secret_holds_where_its_glob_fits() -> None:
+    given = {"severity": "high", "because": "{readers} read it", "secrets": ["*/kv/payments/*"]}
+    rule = SeverityRule.model_validate(given)
+    facts = SeverityFacts("x", CURRENT, radius_of())
+    assert assess([rule], facts)[0] is Severity.HIGH
+    elsewhere = BlastRadius(secrets=((Ref("vault://main/kv/shop/db"), "password"),))
+    assert assess([rule], SeverityFacts("x", CURRENT, elsewhere))[0] is Severity.LOW
