@@ -226,12 +226,15 @@ class People:
         Raise RefusedError if people of another organisation read `channel`.
 
         Direct messages and channels that the bot cannot see pass: nothing is posted in those.
+
+        Raises:
+            LocksmithError: Slack did not say.
         """
         if channel[:1] not in {"C", "G"}:
             return
         try:
             facts = self.channel(channel)
-        except (NotFoundError, AccessDeniedError):
+        except NotFoundError:
             return
         if facts.shared:
             raise RefusedError(

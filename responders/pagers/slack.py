@@ -6,7 +6,8 @@ tier, and where nothing else is configured. Confirmed means: Slack stored the me
 idempotency key, and the SDK's default retry posts twice when an answer gets lost, so nothing is
 retried here; a page whose answer got lost is "not confirmed" and not posted again: the next route
 is tried. What Slack refused for now (429, 5xx) and what never left, because no connection came to
-be, is posted again later.
+be, is posted again later. A channel that another organisation reads gets no page: with
+`channels:read` (or `groups:read`) Slack is asked.
 
 Example::
 
@@ -93,6 +94,9 @@ class SlackPager(Pager[SlackPagerSettings]):
             timeout=self.settings.timeout,
             retry_handlers=[],
         )
+        if self.settings.channel and _outsiders_read(client, where):
+            words = "The channel is shared with another organisation: nothing is said there."
+            return refused(page, self.name, words, final=True)
         try:
             client.chat_postMessage(
                 channel=where,
@@ -120,6 +124,21 @@ class SlackPager(Pager[SlackPagerSettings]):
             return refused(page, self.name, words, final=True)
         log.info("page.taken", pager=self.name, owner=page.owner)
         return PageReceipt(confirmed=True, sentence=f"Slack took the page for {page.owner}.")
+
+
+def _outsiders_read(client: WebClient, channel: str) -> bool:
+    """
+    Whether Slack says that another organisation reads it.
+
+    Where Slack does not say (a token that may only write), the configuration is believed: a page
+    that is held back may be the only one.
+    """
+    try:
+        found = client.conversations_info(channel=channel).get("channel")
+    except (SlackClientError, OSError, http.client.HTTPException):
+        return False
+    facts = found if isinstance(found, dict) else {}
+    return bool(facts.get("is_ext_shared") or facts.get("is_pending_ext_shared"))
 
 
 def escape(text: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 from bot.sandbox.workspace.server import Workspace
 from bot.slack.people import GROUP_SECONDS, USER_SECONDS, People
 from bot.slack_api import web_client
-from graph.errors import LocksmithError, NotFoundError, RefusedError
+from graph.errors import AccessDeniedError, LocksmithError, NotFoundError, RefusedError
 from tests.bot.slack.conftest import workspace_shape
 
 
@@ -98,3 +98,11 @@ def test_channels_by_name_and_those_that_are_shared(people: People) -> None:
     people.refuse_shared("C0GENERAL")
     with pytest.raises(RefusedError, match="another organisation"):
         people.refuse_shared("C0PARTNERS")
+
+
+def test_where_slack_does_not_say_whether_a_channel_is_shared_nothing_is_said_there(
+    workspace: Workspace, people: People
+) -> None:
+    workspace.fail_next("conversations.info", error="missing_scope", times=1)
+    with pytest.raises(AccessDeniedError):
+        people.refuse_shared("C0GENERAL")

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from responders.pagers.slack import SlackPager, SlackPagerSettings
-from tests.graph.http_stub import Answer, HttpStub
+from tests.graph.http_stub import Answer, Asked, HttpStub
 from tests.responders.pagers.a_page import PAGE
 from tests.responders.steps.parts import Passed, proxy
 
@@ -19,10 +19,12 @@ TOKEN = "xoxb-not-a-real-token"
 
 @contextmanager
 def slack(status: int, answer: dict[str, object] | None) -> Iterator[tuple[str, list[Passed]]]:
-    """Answer every call in the same way, and keep the calls."""
+    """Answer every post in the same way, and keep those calls; say nothing of channels."""
     calls: list[Passed] = []
 
     def respond(passed: Passed) -> tuple[int, bytes]:
+        if "conversations.info" in passed.path:
+            return 200, b'{"ok": false, "error": "missing_scope"}'
         calls.append(passed)
         return status, b"" if answer is None else json.dumps(answer).encode()
 
@@ -116,6 +118,18 @@ def test_a_refusal_names_slacks_own_word_and_no_more(
     assert not refused.confirmed
     assert word in refused.sentence
     assert len(calls) == 1
+
+
+def test_nothing_is_said_in_a_channel_that_another_organisation_reads() -> None:
+    def answer(asked: Asked) -> Answer:
+        facts = {"is_ext_shared": True} if "conversations.info" in asked.path else {}
+        return Answer(200, {"ok": True, "channel": facts})
+
+    with HttpStub(answer) as stub:
+        refused = pager(f"{stub.address}/api/").page(PAGE)
+        assert (refused.confirmed, refused.final) == (False, True)
+        assert "another organisation" in refused.sentence
+        assert pager(f"{stub.address}/api/", channel="", user="U0123").page(PAGE).confirmed
 
 
 def test_a_pager_without_a_place_is_a_configuration_error() -> None:
