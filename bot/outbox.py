@@ -204,11 +204,11 @@ class Outbox:
 
     def settle(self, row: OutboxRow, values: Mapping[str, object], *, pause: float = 0.0) -> None:
         """
-        Write the outcome of a claimed row.
+        Write the outcome of a claimed row; its claim is over, so it is due again unless that says.
 
         An update whose content changed while it was sent waits again, for `pause` seconds.
         """
-        table = OutboxRow
+        table, values = OutboxRow, {"due_at": self._now(), **values}
         with writing(self._engine) as session:
             mine = (col(table.id) == row.id, col(table.state) == SENDING)
             session.execute(

@@ -89,6 +89,19 @@ def test_of_many_updates_of_a_card_the_newest_is_sent_once_a_second(desk: Desk) 
     assert [each.text for each in desk.line.sent[1:]] == ["state 6"]
 
 
+@pytest.mark.parametrize("fault", [MessageGoneError("deleted"), LocksmithError("refused")])
+def test_what_is_new_after_a_refused_update_does_not_wait(
+    desk: Desk, fault: LocksmithError
+) -> None:
+    # Whether the message is gone must be known at once: only then is it posted anew.
+    desk.line.faults = [fault, fault]
+    desk.outbox.update("C1", "1.0", words("state 0"))
+    desk.send()
+    desk.outbox.update("C1", "1.0", words("state 1"))
+    desk.send(after=0.1)
+    assert [each.text for each in desk.line.sent] == ["state 0", "state 1"]
+
+
 def test_updates_of_all_cards_stay_below_forty_a_minute(desk: Desk) -> None:
     for second in range(60):
         for card in range(10):

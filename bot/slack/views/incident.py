@@ -2,8 +2,8 @@
 The root card of an incident and the notes in its thread: functions of the case alone.
 
 The card answers, in this order: how bad, what now and by whom, with the buttons for it; in a run
-how far the work is; what leaked, who was told; where it lies, who breaks, who can read it. Once it
-is over only the outcome stays. It is the only message that notifies; the rest goes to its thread.
+how far the work is; what leaked, who was told; where it lies, who breaks, who can read it. Once all
+is done only the outcome stays. It is the only message that notifies; the rest goes to its thread.
 """
 
 from bot.slack.views.blast_radius import (
@@ -63,7 +63,6 @@ def incident_card(case: Case, *, whole_list: str = "") -> Message:
 
     `whole_list` is the address of the note that names all consumers.
     """
-    over = case.state not in OPEN_STATES
     steps = section(f"*{_steps_title(case)}*\n{steps_text(case, 1700)}") if case.plan else None
     begun = _begun(case)
     blocks = [
@@ -84,11 +83,17 @@ def incident_card(case: Case, *, whole_list: str = "") -> Message:
                 *_exposed(case),
             ]
         ),
-        *(() if over else _reach(case, whole_list)),
+        *(() if _is_history(case) else _reach(case, whole_list)),
         *(() if begun else (divider(), _forecasts(case), steps)),
         context(_footer(case)),
     ]
     return message(fallback(case), blocks)
+
+
+def _is_history(case: Case) -> bool:
+    """Tell whether the leaked value is dead and all is done: nothing can break by it any more."""
+    verified = case.state is IncidentState.VERIFIED and case.clocks.proven_dead is not None
+    return verified or case.state not in OPEN_STATES
 
 
 def _reach(case: Case, whole_list: str) -> list[Block | None]:

@@ -112,7 +112,8 @@ def _laid_out(found: Found) -> tuple[str, tuple[str, ...], Rows]:
             return counted(len(rows), "consumer"), CONSUMER_COLUMNS, rows
         case Readers():
             rows = [_reader(each) for each in found.readers]
-            return f"{counted(len(rows), 'way')} to read it", READER_COLUMNS, rows
+            who = counted(len({each.subject for each in found.readers}), "reader")
+            return f"{who}, {counted(len(rows), 'way')} to read it", READER_COLUMNS, rows
         case Accesses():
             rows = [_access(each) for each in found.reads]
             return f"{counted(len(rows), 'reader')} by the logs", ACCESS_COLUMNS, rows

@@ -17,6 +17,7 @@ from graph.refs import Ref
 from responders.incident import (
     ApprovalState,
     Breakage,
+    Case,
     Emergency,
     IncidentState,
     TimelineEntry,
@@ -87,6 +88,17 @@ def test_what_to_do_stands_above_what_is_known_and_a_card_that_is_over_is_short(
     assert heads[1].startswith("🚨 *BREAK-GLASS: Rita ran plan f00dfeed alone")
     assert heads[2].startswith("*Next*")
     assert len(kinds(IncidentState.CLOSED)) < len(kinds(IncidentState.RUNNING))
+
+
+def test_what_would_break_is_not_said_of_a_value_that_is_dead() -> None:
+    def says(case: Case) -> bool:
+        drawn = mrkdwn_in(list(incident.incident_card(case).blocks))
+        return any("if revoked now" in text for text in drawn)
+
+    done = make_case(state=IncidentState.VERIFIED)
+    assert not says(done)
+    assert says(replace(done, clocks=replace(done.clocks, proven_dead=None)))
+    assert says(replace(done, state=IncidentState.RUNNING))
 
 
 def test_the_card_says_that_nobody_was_paged() -> None:
