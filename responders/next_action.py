@@ -46,10 +46,10 @@ def _verified(case: Case) -> str:
     missing = gate(case).missing
     if not missing:
         return "All is proven; Locksmith closes the incident."
-    return (
-        f"Not proven: {missing[0]}{_more(missing)}. An approver closes it with a reason, "
-        "or brings the proof."
-    )
+    who = "An approver closes it with a reason, or brings the proof."
+    if unreviewed(case):
+        who = "Another approver reviews that; no reason stands in for it."
+    return f"Not proven: {missing[0]}{_more(missing)}. {who}"
 
 
 def _planned(case: Case) -> str:

@@ -42,6 +42,7 @@ def test_one_person_runs_it_alone_and_it_stays_open_until_it_is_reviewed(
     assert room.records.ballot.find(request.id).request.state is ApprovalState.VOID
     assert case.next_action.startswith("BREAK-GLASS: Ana ran plan")
     assert REASON in case.next_action
+    assert "Another approver reviews that; no reason stands in for it." in case.next_action
     assert case.emergency is not None
     assert case.emergency.plan_hash == case.plan.hash  # type: ignore[union-attr]
     told = [each for each in case.timeline if each.kind == "broke_glass"]
