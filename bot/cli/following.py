@@ -5,15 +5,14 @@ The changes are read from the change feed, so they are those that this process w
 every other one on the same database.
 """
 
-import signal
 import sys
-import threading
 from collections.abc import Mapping
 from datetime import datetime
 
 import orjson
 
 from bot.cli.output import say
+from bot.ending import Ending
 from bot.graph_parts import GraphParts
 from graph.errors import UnavailableError
 from graph.leases import Leases
@@ -27,9 +26,7 @@ _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
 def follow(parts: GraphParts, *, as_json: bool) -> None:
     """Follow and print until Ctrl-C or SIGTERM; the leases are given back at the end."""
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+    ending = Ending()
     live = LiveGraph(
         parts.repository,
         parts.collect_context,
@@ -40,9 +37,9 @@ def follow(parts: GraphParts, *, as_json: bool) -> None:
     printed = _Printed(parts, live, as_json=as_json)
     live.start()
     try:
-        while not ended.is_set():
+        printed.more()
+        while not ending.is_asked(within=_EVERY_SECONDS):
             printed.more()
-            ended.wait(_EVERY_SECONDS)
     finally:
         live.stop()
         parts.close()

@@ -1,7 +1,5 @@
 """Running it: `serve`, `demo`, `check`, `migrate`, `slack`, `audit`."""
 
-import signal
-import threading
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +12,7 @@ from bot.cli.app import app, configuration
 from bot.cli.ask import AsJson
 from bot.cli.incidents import response
 from bot.cli.output import print_json, print_table, say
+from bot.ending import Ending
 from bot.graph_parts import graph_parts
 from bot.logs import configure_logging
 from bot.serving import Serving
@@ -35,12 +34,10 @@ def serve_command(context: typer.Context) -> None:
     """Run the bot: Slack, the worker, the runs, and the graph kept current. Ends on SIGTERM."""
     config = configuration(context)
     configure_logging("DEBUG" if context.obj["verbose"] else config.log_level, as_json=True)
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+    ending = Ending()
     with Serving(config, reload=lambda: configuration(context)) as serving:
         say(f"Locksmith is connected to Slack. {serving.graph.database.shown}. Ctrl-C ends it.")
-        ended.wait()
+        ending.wait()
         say("Ending: what is running is checkpointed and goes on at the next start.")
 
 

@@ -5,9 +5,7 @@ Everything around the bot is a server on loopback; the bot itself is the one tha
 """
 
 import logging
-import signal
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bot.ending import Ending
 from bot.logs import configure_logging
 from bot.sandbox.company import demo_config, workspace_shape
 from bot.sandbox.outside import Outside
@@ -57,9 +56,7 @@ def running_demo(kubeconfig: Path | None, *, port: int = 0) -> Iterator[Story]:
 
 def show_demo(kubeconfig: Path | None, *, port: int = 0) -> None:
     """Start everything and say where to click, until Ctrl-C."""
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+    ending = Ending()
     _console.print("Starting OpenBao, a cluster, a Slack workspace and Locksmith …")
     with running_demo(kubeconfig, port=port) as story:
         story.serving.collected_once.wait(60)
@@ -80,7 +77,7 @@ You can be anybody there. A story to try:
 
 Locksmith's log: {story.folder / "data" / "locksmith.log"}
 Ctrl-C ends the demo and removes all of it.""")
-        ended.wait()
+        ending.wait()
     _console.print("The demo has ended; nothing of it is left.")
 
 
