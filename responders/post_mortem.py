@@ -70,8 +70,8 @@ _DECISIONS = frozenset(
     }
 )
 _ABOUT = (
-    "From the audit log: each number is an entry's, linked to its message. The intent that is "
-    "written before each act is left out where its outcome follows; the JSON has all."
+    "From the audit log: each number is an entry's, linked to its message. The intents that are "
+    "written before each act are left out, but for one at the very end; the JSON has all."
 )
 _SHOWN = 50  # consumers and readers of one moment; the JSON holds all
 
